@@ -1,0 +1,1 @@
+"""From publishers' bytes to canonical rows in the lake. Runs without Dagster."""

@@ -1,0 +1,363 @@
+"""The lake: one Parquet data set per canonical table, by source and edition, append-only.
+
+The contract of every table stands in `contracts.yml`; this module turns it into the Parquet schema, checks
+rows against it, and keeps the record of which editions are committed. Layout:
+
+    <lake>/<table>/source_code=<code>/edition_id=<id>/<fingerprint>.parquet   canonical rows
+    <lake>/_quarantine/<code>/<edition_id>.<fingerprint>.parquet              rejected rows, with the reason
+    <lake>/_editions/<code>/<edition_id>.json                                 the commit record, written last
+
+A reader sees only files that a commit record names, so a load that dies half-way is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from ingest import vocabulary
+from ingest.archive import write_atomically
+from ingest.errors import ContractError, LakeError
+
+CONTRACTS_FILE = Path(__file__).resolve().parent / "contracts.yml"
+
+_POLARS_TYPES: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "int64": pl.Int64(),
+    "float64": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+_SQL_TYPES = {
+    "string": "varchar",
+    "int64": "bigint",
+    "float64": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp with time zone",
+}
+
+REJECTED_SCHEMA = pl.Schema(
+    {
+        "table_name": pl.String(),
+        "file_name": pl.String(),
+        "locator": pl.String(),
+        "reason": pl.String(),
+        "raw": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a contract."""
+
+    name: str
+    type: str
+    description: str
+    nullable: bool = False
+    unit: str | None = None
+    allowed: tuple[str, ...] | None = None
+    min: float | None = None
+    domain: str | None = None
+
+    @property
+    def sql_type(self) -> str:
+        """DuckDB's name of the type."""
+        return _SQL_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The contract of one canonical table."""
+
+    name: str
+    title: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    own_columns: tuple[str, ...]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The Polars (and so the Parquet) schema, columns in contract order."""
+        return pl.Schema({column.name: _POLARS_TYPES[column.type] for column in self.columns})
+
+    def column(self, name: str) -> Column:
+        """The column of that name; raises KeyError if there is none."""
+        return next(column for column in self.columns if column.name == name)
+
+
+@cache
+def contracts() -> dict[str, Contract]:
+    """All contracts by table name; raises ContractError if `contracts.yml` contradicts itself."""
+    raw: dict[str, Any] = yaml.safe_load(CONTRACTS_FILE.read_text(encoding="utf-8"))
+
+    def column(entry: dict[str, Any]) -> Column:
+        allowed = entry.pop("allowed", None)
+        return Column(**entry, allowed=tuple(allowed) if allowed else None)
+
+    common = [column(dict(entry)) for entry in raw["common"]]
+    result = {}
+    for name, table in raw["tables"].items():
+        own = [column(dict(entry)) for entry in table["columns"]]
+        columns = (*own, *common)
+        names = [entry.name for entry in columns]
+        if len(set(names)) != len(names) or not set(table["key"]) <= set(names):
+            raise ContractError(
+                f"table {name} repeats a column or keys on one it does not have",
+                file=CONTRACTS_FILE.name,
+                remedy="Correct the contract.",
+            )
+        result[name] = Contract(
+            name,
+            table["title"],
+            table["description"],
+            tuple(table["key"]),
+            columns,
+            tuple(c.name for c in own),
+        )
+    return result
+
+
+def contract(table: str) -> Contract:
+    """The contract of a canonical table; raises ContractError for an unknown name."""
+    try:
+        return contracts()[table]
+    except KeyError:
+        raise ContractError(
+            f"there is no canonical table {table!r}", remedy=f"Use one of {', '.join(contracts())}."
+        ) from None
+
+
+@dataclass
+class Conformed:
+    """Rows that keep the contract, rows that do not (each with all its reasons), and exact repeats left out."""
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    dropped: dict[str, int]
+
+
+def conform(table: str, frame: pl.DataFrame) -> Conformed:
+    """Check rows against the contract of a table and return them in its schema.
+
+    A missing mandatory column or one that cannot be cast fails as a whole (ContractError). A row with a null
+    where none is allowed, a value outside its set, below its minimum, or a country that the vocabulary lacks,
+    and rows that share a key but differ, are rejected with the reason. Exact repeats are dropped and counted.
+    """
+    rules = contract(table)
+    frame = _to_schema(rules, frame)
+    checks: list[pl.Expr] = []
+    for column in rules.columns:
+        value = pl.col(column.name)
+        if not column.nullable:
+            checks.append(_reason(value.is_null(), f"{column.name} is missing"))
+        if column.allowed:
+            allowed = value.is_in(list(column.allowed)) | value.is_null()
+            checks.append(_reason(~allowed, f"{column.name} is not one of its allowed values", value))
+        if column.domain == "country":
+            known = value.is_in(vocabulary.country_codes()) | value.is_null()
+            checks.append(_reason(~known, f"{column.name} is not a country of vocabulary/country.csv", value))
+        if column.min is not None:
+            checks.append(_reason(value < column.min, f"{column.name} is below {column.min:g}", value))
+        if column.type == "float64":
+            checks.append(_reason(value.is_nan() | value.is_infinite(), f"{column.name} is not a finite number"))
+    before = frame.height
+    frame = frame.unique(maintain_order=True)
+    dropped = {"exact_repeat": before - frame.height} if before > frame.height else {}
+    checks.append(
+        _reason(
+            pl.struct(rules.key).is_duplicated(),
+            f"another row has the same key ({', '.join(rules.key)}) and other values",
+        )
+    )
+    frame = frame.with_columns(_reasons=pl.concat_str(checks, separator="; ", ignore_nulls=True))
+    bad = frame.filter(pl.col("_reasons") != "")
+    rows = frame.filter(pl.col("_reasons") == "").drop("_reasons")
+    rejected = bad.select(
+        pl.lit(table).alias("table_name"),
+        pl.col("file_sha256").fill_null("?").alias("file_name"),
+        pl.col("locator").fill_null("?"),
+        pl.col("_reasons").alias("reason"),
+        pl.struct(list(rules.own_columns)).struct.json_encode().alias("raw"),
+    ).cast(REJECTED_SCHEMA)
+    return Conformed(rows, rejected, dropped)
+
+
+def _reason(condition: pl.Expr, text: str, value: pl.Expr | None = None) -> pl.Expr:
+    message = pl.lit(text) if value is None else pl.format(text + ": {}", value)
+    return pl.when(condition).then(message)
+
+
+def _to_schema(rules: Contract, frame: pl.DataFrame) -> pl.DataFrame:
+    unknown = [name for name in frame.columns if name not in rules.schema]
+    missing = [c.name for c in rules.columns if c.name not in frame.columns and not c.nullable]
+    if unknown or missing:
+        raise ContractError(
+            f"rows for {rules.name} "
+            + " and ".join(
+                part
+                for part in (
+                    f"lack {', '.join(missing)}" if missing else "",
+                    f"have the unknown column {', '.join(unknown)}" if unknown else "",
+                )
+                if part
+            ),
+            remedy="Correct the parser, or extend the contract in ingest/contracts.yml.",
+        )
+    absent = [
+        pl.lit(None, dtype=_POLARS_TYPES[c.type]).alias(c.name) for c in rules.columns if c.name not in frame.columns
+    ]
+    try:
+        return frame.with_columns(absent).select(rules.schema.names()).cast(rules.schema)
+    except pl.exceptions.PolarsError as error:
+        raise ContractError(
+            f"rows for {rules.name} cannot be cast to the contract: {error}",
+            remedy="Correct the parser, or extend the contract in ingest/contracts.yml.",
+        ) from error
+
+
+@dataclass(frozen=True)
+class TableLoad:
+    """What one edition put into one canonical table."""
+
+    table_name: str
+    file: str
+    row_count: int
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The commit record of one edition of one source."""
+
+    source_code: str
+    edition_id: str
+    partition: str
+    published_on: str
+    ingested_at: str
+    is_bundled: bool
+    fingerprint: str
+    files: tuple[dict[str, Any], ...]
+    tables: tuple[TableLoad, ...]
+    rows_read: int
+    rows_quarantined: int
+    rows_dropped: dict[str, int] = field(default_factory=dict)
+    quarantine_file: str | None = None
+
+    @property
+    def row_count(self) -> int:
+        """Canonical rows of the edition over all tables."""
+        return sum(load.row_count for load in self.tables)
+
+
+class Lake:
+    """The lake below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def edition(self, source_code: str, edition_id: str) -> Edition | None:
+        """The commit record of an edition, or None if it is not committed."""
+        path = self._record_path(source_code, edition_id)
+        if not path.exists():
+            return None
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw["tables"] = tuple(TableLoad(**entry) for entry in raw["tables"])
+            raw["files"] = tuple(raw["files"])
+            return Edition(**raw)
+        except (ValueError, KeyError, TypeError) as error:
+            raise LakeError(
+                f"the commit record cannot be read ({error})",
+                file=str(path),
+                remedy="Remove it and load the edition again; its bytes are in the archive.",
+            ) from error
+
+    def editions(self) -> list[Edition]:
+        """All committed editions, by source, partition and date of publication."""
+        found = [
+            self.edition(path.parent.name, path.name.removesuffix(".json"))
+            for path in self.root.glob("_editions/*/*.json")
+        ]
+        known = [edition for edition in found if edition is not None]
+        return sorted(known, key=lambda e: (e.source_code, e.partition, e.published_on, e.is_bundled, e.edition_id))
+
+    def commit(self, edition: Edition, tables: dict[str, pl.DataFrame], rejected: pl.DataFrame) -> Edition:
+        """Write an edition's rows and then its commit record; returns the record as written.
+
+        Rows are sorted by key, so that the same input gives the same bytes.
+        """
+        loads = []
+        for name, frame in sorted(tables.items()):
+            rules = contract(name)
+            folder = self.root / name / f"source_code={edition.source_code}" / f"edition_id={edition.edition_id}"
+            path = folder / f"{edition.fingerprint[:12]}.parquet"
+            _write_parquet(frame.sort(rules.key, nulls_last=True, maintain_order=True), path)
+            loads.append(TableLoad(name, path.relative_to(self.root).as_posix(), frame.height))
+        quarantine_file = None
+        if rejected.height:
+            path = (
+                self.root
+                / "_quarantine"
+                / edition.source_code
+                / f"{edition.edition_id}.{edition.fingerprint[:12]}.parquet"
+            )
+            _write_parquet(
+                rejected.select(
+                    pl.lit(edition.source_code).alias("source_code"),
+                    pl.lit(edition.edition_id).alias("edition_id"),
+                    *REJECTED_SCHEMA.names(),
+                ),
+                path,
+            )
+            quarantine_file = path.relative_to(self.root).as_posix()
+        record = Edition(
+            **{
+                **asdict(edition),
+                "files": edition.files,
+                "tables": tuple(loads),
+                "rows_quarantined": rejected.height,
+                "quarantine_file": quarantine_file,
+            }
+        )
+        write_atomically(
+            self._record_path(edition.source_code, edition.edition_id),
+            json.dumps(asdict(record), indent=2, ensure_ascii=False).encode(),
+        )
+        return record
+
+    def quarantine_files(self) -> list[Path]:
+        """Parquet files of rejected rows over all committed editions."""
+        return self.require(self.root / e.quarantine_file for e in self.editions() if e.quarantine_file)
+
+    def require(self, paths: Iterable[Path]) -> list[Path]:
+        """The paths as a list; raises LakeError if one of them is gone."""
+        listed = list(paths)
+        for path in listed:
+            if not path.exists():
+                raise LakeError(
+                    "a committed file of the lake is gone",
+                    file=str(path),
+                    remedy="Run with --force to load the edition again.",
+                )
+        return listed
+
+    def _record_path(self, source_code: str, edition_id: str) -> Path:
+        return self.root / "_editions" / source_code / f"{edition_id}.json"
+
+
+def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    frame.write_parquet(temporary, compression="zstd", statistics=True)
+    temporary.replace(path)

@@ -1,0 +1,254 @@
+"""Loading an edition: gate, parse, conform, commit.
+
+The pipeline, the command line and the tests call these same functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ingest import edition as bundled
+from ingest import gates, lake, vocabulary
+from ingest.archive import Archive, sha256_of, write_atomically
+from ingest.errors import IngestError, SourceError
+from ingest.lake import Edition, Lake
+from ingest.settings import Settings
+from ingest.source import Parsed, Source, SourceFile
+
+_DEFAULTS = {"status": "reported", "value_origin": "publisher_bytes", "series_break": False}
+
+
+def load_bundled(settings: Settings, source: Source, *, force: bool = False) -> list[Edition]:
+    """Load a source's share of the bundled edition; returns the commit records, oldest first.
+
+    Only fetch and parse are skipped: contract, quarantine and commit are those of a live load. An edition
+    whose rows and rules are unchanged is not written again unless `force` is set.
+    """
+    store = Lake(settings.lake)
+    fingerprint = _fingerprint(source)
+    records = []
+    for part in bundled.read(source):
+        known = store.edition(source.code, part.edition_id)
+        if known and known.fingerprint == fingerprint and not force:
+            records.append(known)
+            continue
+        tables: dict[str, pl.DataFrame] = {}
+        rejected: list[pl.DataFrame] = []
+        dropped: dict[str, int] = {}
+        for name, frame in part.tables.items():
+            result = lake.conform(name, frame)
+            tables[name] = result.rows
+            rejected.append(result.rejected)
+            dropped |= {f"{name}.{rule}": count for rule, count in result.dropped.items()}
+        records.append(
+            store.commit(
+                Edition(
+                    source_code=source.code,
+                    edition_id=part.edition_id,
+                    partition=part.partition,
+                    published_on=part.published_on.isoformat(),
+                    ingested_at=part.ingested_at.isoformat(),
+                    is_bundled=True,
+                    fingerprint=fingerprint,
+                    files=tuple(part.files),
+                    tables=(),
+                    rows_read=part.row_count,
+                    rows_quarantined=0,
+                    rows_dropped=dropped,
+                ),
+                tables,
+                pl.concat(rejected),
+            )
+        )
+    return records
+
+
+def load_files(
+    settings: Settings,
+    source: Source,
+    paths: Sequence[Path],
+    *,
+    published_on: date | None = None,
+    urls: dict[str, str] | None = None,
+    force: bool = False,
+) -> Edition:
+    """Archive, gate, parse and commit the files of one edition; returns its commit record.
+
+    A file that fails its gate, or an edition that cannot be parsed, is put into quarantine whole with the
+    reason and the error is raised again; the editions before it stand.
+    """
+    archive = Archive(settings.archive)
+    try:
+        for path in paths:
+            gates.check(source.spec, _in_hand(path))
+        files = [
+            archive.put(source, path, published_on=published_on, url=(urls or {}).get(path.name))[0] for path in paths
+        ]
+        parsed = parse_files(source, files)
+    except IngestError as error:
+        quarantine_files(settings, source, paths, error)
+        raise
+    published = parsed.published_on or published_on or max(_fetched_on(file) for file in files)
+    ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
+    edition_id = make_edition_id(published, [file.sha256 for file in files])
+    fingerprint = _fingerprint(source)
+    store = Lake(settings.lake)
+    known = store.edition(source.code, edition_id)
+    if known and known.fingerprint == fingerprint and not force:
+        return known
+    try:
+        tables, rejected, dropped = conform_all(
+            source, parsed, edition_id=edition_id, published_on=published, ingested_at=ingested_at
+        )
+    except IngestError as error:
+        quarantine_files(settings, source, paths, error)
+        raise
+    return store.commit(
+        Edition(
+            source_code=source.code,
+            edition_id=edition_id,
+            partition=parsed.partition,
+            published_on=published.isoformat(),
+            ingested_at=ingested_at.isoformat(),
+            is_bundled=False,
+            fingerprint=fingerprint,
+            files=tuple({"name": f.name, "sha256": f.sha256, "url": f.url} for f in files),
+            tables=(),
+            rows_read=parsed.rows_read,
+            rows_quarantined=0,
+            rows_dropped=dropped,
+        ),
+        tables,
+        rejected,
+    )
+
+
+def in_hand(source: Source, paths: Sequence[Path]) -> list[SourceFile]:
+    """Files that somebody has at hand, gated but not archived; raises GateError."""
+    files = [_in_hand(path) for path in paths]
+    for file in files:
+        gates.check(source.spec, file)
+    return files
+
+
+def parse_files(source: Source, files: Sequence[SourceFile]) -> Parsed:
+    """Parse the files of one edition; an error of a library below the parser becomes a named error."""
+    try:
+        parsed = source.parse(files)
+    except IngestError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"the parser of {source.code} failed ({type(error).__name__}: {error})",
+            file=", ".join(file.name for file in files),
+            remedy="The layout is probably new: compare it with the parser, and extend the parser.",
+        ) from error
+    unknown = set(parsed.tables) - set(source.spec.tables)
+    if unknown:
+        raise SourceError(
+            f"{source.code} yields {', '.join(sorted(unknown))}, which its source.yml does not name",
+            remedy="Add the table to source.yml.",
+        )
+    return parsed
+
+
+def conform_all(
+    source: Source, parsed: Parsed, *, edition_id: str, published_on: date, ingested_at: datetime
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, int]]:
+    """Complete the lineage of parsed rows and check them; returns rows by table, rejected rows, dropped counts."""
+    tables: dict[str, pl.DataFrame] = {}
+    rejected = [] if parsed.rejected is None else [_rejected(parsed.rejected)]
+    dropped = dict(parsed.dropped)
+    for name, frame in parsed.tables.items():
+        completed = frame.with_columns(
+            pl.lit(source.code).alias("source_code"),
+            pl.lit(edition_id).alias("edition_id"),
+            pl.lit(parsed.partition).alias("edition_partition"),
+            pl.lit(published_on).alias("published_on"),
+            pl.lit(ingested_at).cast(pl.Datetime("us", "UTC")).alias("ingested_at"),
+            *(pl.lit(value).alias(key) for key, value in _DEFAULTS.items() if key not in frame.columns),
+        )
+        result = lake.conform(name, completed)
+        tables[name] = result.rows
+        rejected.append(result.rejected)
+        dropped |= {f"{name}.{rule}": count for rule, count in result.dropped.items()}
+    empty = pl.DataFrame(schema=lake.REJECTED_SCHEMA)
+    return tables, pl.concat([empty, *rejected]), dropped
+
+
+def quarantine_files(settings: Settings, source: Source, paths: Sequence[Path], error: IngestError) -> Path:
+    """Copy files into quarantine with the reason; returns the folder."""
+    digest = hashlib.sha256("".join(sorted(sha256_of(p) for p in paths if p.exists())).encode()).hexdigest()
+    folder = settings.quarantine / source.code / digest[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        if path.exists():
+            shutil.copyfile(path, folder / path.name)
+    reason = {
+        "source_code": source.code,
+        "files": [path.name for path in paths],
+        "error": type(error).__name__,
+        "reason": error.text,
+        "remedy": error.remedy,
+        "quarantined_at": datetime.now(UTC).isoformat(),
+    }
+    write_atomically(folder / "reason.json", json.dumps(reason, indent=2, ensure_ascii=False).encode())
+    return folder
+
+
+def make_edition_id(published_on: date, hashes: Sequence[str]) -> str:
+    """Id of an edition: its date of publication and a digest of its files' hashes."""
+    digest = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
+    return f"{published_on.isoformat()}.{digest[:8]}"
+
+
+def _in_hand(path: Path) -> SourceFile:
+    if not path.is_file():
+        raise SourceError("there is no such file", file=str(path), remedy="Check the path.")
+    return SourceFile(path=path, name=path.name, sha256=sha256_of(path))
+
+
+def _fetched_on(file: SourceFile) -> date:
+    return file.published_on or (file.fetched_at or datetime.now(UTC)).date()
+
+
+def _rejected(frame: pl.DataFrame) -> pl.DataFrame:
+    missing = [name for name in lake.REJECTED_SCHEMA.names() if name not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=pl.String).alias(name) for name in missing).select(
+        [pl.col(name).cast(pl.String) for name in lake.REJECTED_SCHEMA.names()]
+    )
+
+
+def _fingerprint(source: Source) -> str:
+    """Digest of everything but the publisher's bytes that decides an edition's canonical rows."""
+    digest = hashlib.sha256()
+    for path in [*source.fingerprint_paths(), lake.CONTRACTS_FILE, *vocabulary.paths(), *_code_paths()]:
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _code_paths() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("*.py"))
+
+
+def summary(edition: Edition) -> dict[str, Any]:
+    """An edition as a flat record for tables and metadata."""
+    return {
+        "source_code": edition.source_code,
+        "edition_id": edition.edition_id,
+        "partition": edition.partition,
+        "published_on": edition.published_on,
+        "is_bundled": edition.is_bundled,
+        "rows": edition.row_count,
+        "quarantined": edition.rows_quarantined,
+        "dropped": sum(edition.rows_dropped.values()),
+    }

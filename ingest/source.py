@@ -1,0 +1,191 @@
+"""What a source is: its description, the files of an edition, and what parsing them yields.
+
+A source is a folder `ingest/sources/<code>/` with
+
+* `source.yml`: identity, licence, cadence and file gates (:class:`SourceSpec`);
+* `parse.py`: `parse(files) -> Parsed`, publisher's bytes to canonical rows, and, where the bundled edition
+  is trimmed, `trim(tables) -> tables`;
+* `edition/`: its share of the bundled edition, `edition.yml` and one `<table>.csv` per canonical table.
+
+Adding a folder is all it takes: nothing registers sources elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingest.errors import SourceError
+
+SOURCES_DIR = Path(__file__).resolve().parent / "sources"
+
+Content = Literal["xlsx", "xls", "csv", "tsv", "text", "json", "xml", "zip", "gzip", "html", "pdf"]
+
+
+class Licence(BaseModel):
+    """Terms under which the publisher's figures may be used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    url: str | None = None
+    redistribution: Literal["open", "facts", "never"] = Field(
+        description="open: figures may be bundled; facts: single cited figures only; never: test and reading only"
+    )
+
+
+class FileGate(BaseModel):
+    """What a file of this source must look like before it is parsed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pattern: str = Field(description="glob that the file name matches, lower case")
+    content: Content
+    min_bytes: int = 1
+    max_bytes: int = 2_000_000_000
+
+
+class SourceSpec(BaseModel):
+    """The content of a `source.yml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    publisher: str
+    publisher_country: str = Field(description="ISO3, or INT for an international organisation")
+    description: str
+    domain: Literal["sales", "rnd", "origin", "contract_manufacturing", "policy", "reference"]
+    kind: Literal["publisher", "curated"]
+    tables: tuple[str, ...]
+    landing_page: str
+    endpoints: tuple[str, ...] = ()
+    licence: Licence
+    citation: str
+    cadence: Literal["daily", "weekly", "monthly", "quarterly", "yearly", "irregular"]
+    freshness_days: int = Field(gt=0, description="an edition older than this is reported as stale")
+    owner: str = "data-team@biopharma-warehouse.example"
+    default_files: tuple[FileGate, ...] = Field(default=(), alias="files")
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of an edition, as it lies in the archive or in somebody's hands."""
+
+    path: Path
+    name: str
+    sha256: str
+    published_on: date | None = None
+    fetched_at: datetime | None = None
+    url: str | None = None
+
+
+@dataclass
+class Parsed:
+    """What parsing one edition yields.
+
+    `tables` maps canonical table names to frames that hold the table's own columns and `file_sha256` and
+    `locator`; the loader adds the other lineage columns and fills honesty columns that are absent with
+    `status='reported'`, `value_origin='publisher_bytes'`, `series_break=false`.
+    `rejected` holds rows that could not be read: `file_name`, `locator`, `reason`, `raw`.
+    `dropped` counts rows left out by a named rule; `rows_read` is the count before any of this, and may be
+    larger or smaller than the canonical rows where one published row holds several observations.
+    `published_on` and `partition` are set where the files themselves tell them.
+    """
+
+    tables: dict[str, pl.DataFrame]
+    rows_read: int
+    rejected: pl.DataFrame | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
+    published_on: date | None = None
+    partition: str = "all"
+
+
+class Source:
+    """A source folder with its description and its parser."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / "source.yml"
+        try:
+            raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            self.spec = SourceSpec.model_validate(raw)
+        except FileNotFoundError as error:
+            raise SourceError(
+                "source.yml is missing", file=str(path), remedy="Add it; ingest/source.py lists its fields."
+            ) from error
+        except (ValidationError, yaml.YAMLError) as error:
+            raise SourceError(
+                f"source.yml is not valid: {error}", file=str(path), remedy="Correct the named fields."
+            ) from error
+        if self.spec.code != folder.name:
+            raise SourceError(
+                f"code {self.spec.code!r} differs from the folder's name",
+                file=str(path),
+                remedy="Use one short code for both.",
+            )
+
+    @property
+    def code(self) -> str:
+        """The short code."""
+        return self.spec.code
+
+    @property
+    def edition_dir(self) -> Path:
+        """Folder of the source's share of the bundled edition."""
+        return self.folder / "edition"
+
+    @property
+    def has_bundled_edition(self) -> bool:
+        """Whether the source contributes to the bundled edition."""
+        return (self.edition_dir / "edition.yml").exists()
+
+    def _module(self) -> Any:
+        return importlib.import_module(f"ingest.sources.{self.code}.parse")
+
+    @property
+    def parse(self) -> Callable[[Sequence[SourceFile]], Parsed]:
+        """The source's `parse` function."""
+        function: Callable[[Sequence[SourceFile]], Parsed] = self._module().parse
+        return function
+
+    @property
+    def trim(self) -> Callable[[dict[str, pl.DataFrame]], dict[str, pl.DataFrame]]:
+        """The source's `trim` function for the bundled edition; the identity where it defines none."""
+        default: Callable[[dict[str, pl.DataFrame]], dict[str, pl.DataFrame]] = lambda tables: tables  # noqa: E731
+        function: Callable[[dict[str, pl.DataFrame]], dict[str, pl.DataFrame]] = getattr(
+            self._module(), "trim", default
+        )
+        return function
+
+    def fingerprint_paths(self) -> list[Path]:
+        """Files whose change makes an edition of this source worth parsing again."""
+        return sorted(path for path in self.folder.rglob("*") if path.suffix in {".py", ".yml", ".csv"})
+
+
+@cache
+def discover() -> dict[str, Source]:
+    """All sources by code, in alphabetical order; raises SourceError for a folder without a valid source.yml."""
+    folders = (path for path in SOURCES_DIR.iterdir() if path.is_dir() and not path.name.startswith(("_", ".")))
+    return {folder.name: Source(folder) for folder in sorted(folders)}
+
+
+def get(code: str) -> Source:
+    """The source of that code; raises SourceError with the nearest codes if there is none."""
+    sources = discover()
+    if code not in sources:
+        import difflib
+
+        near = difflib.get_close_matches(code, sources, n=3) or sorted(sources)
+        raise SourceError(f"there is no source {code!r}", remedy=f"Did you mean {', '.join(near)}?")
+    return sources[code]

@@ -1,0 +1,173 @@
+"""The work file: a private DuckDB file in which expectations run and dbt builds.
+
+It starts as a catalogue over the lake: schema `lake` has a view per canonical table over exactly the Parquet
+files of committed editions, and the tables `source`, `edition` and `quarantine`; schema `vocabulary` has the
+reviewed tables. dbt reads these relations and no file.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from ingest import lake, vocabulary
+from ingest.lake import Edition, Lake
+from ingest.settings import Settings
+from ingest.source import discover
+
+_EDITION_SCHEMA = pl.Schema(
+    {
+        "source_code": pl.String(),
+        "table_name": pl.String(),
+        "edition_id": pl.String(),
+        "edition_partition": pl.String(),
+        "published_on": pl.Date(),
+        "ingested_at": pl.Datetime("us", "UTC"),
+        "is_bundled": pl.Boolean(),
+        "file_count": pl.Int64(),
+        "row_count": pl.Int64(),
+        "rows_read": pl.Int64(),
+        "rows_quarantined": pl.Int64(),
+        "rows_dropped": pl.Int64(),
+        "previous_row_count": pl.Int64(),
+        "is_latest": pl.Boolean(),
+    }
+)
+
+
+def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection with this installation's memory limit, threads and spill directory."""
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": settings.memory_limit,
+        "threads": settings.threads,
+        "temp_directory": str(settings.work / "spill"),
+        "preserve_insertion_order": False,
+    }
+    return duckdb.connect(str(path), read_only=read_only, config=config)
+
+
+def prepare(settings: Settings, *, as_of: date | None = None) -> Path:
+    """Make the work file anew over the committed editions; returns its path.
+
+    With `as_of`, editions published after that day are left out, so that what is built is what could have been
+    built on it. Raises LakeError where a committed Parquet file is gone.
+    """
+    settings.work.mkdir(parents=True, exist_ok=True)
+    path = settings.work_file
+    for leftover in (path, path.with_suffix(".duckdb.wal")):
+        leftover.unlink(missing_ok=True)
+    store = Lake(settings.lake)
+    editions = [e for e in store.editions() if as_of is None or date.fromisoformat(e.published_on) <= as_of]
+    known = {edition.edition_id for edition in editions}
+    connection = connect(path, settings)
+    try:
+        connection.execute("create schema lake")
+        connection.execute("create schema vocabulary")
+        for name, rules in lake.contracts().items():
+            files = [
+                file
+                for edition in editions
+                for load in edition.tables
+                if load.table_name == name
+                for file in [settings.lake / load.file]
+            ]
+            store.require(files)
+            _create_view(connection, f"lake.{name}", files, rules)
+        _create_table(connection, "lake.edition", edition_frame(editions))
+        _create_table(connection, "lake.source", source_frame())
+        _create_table(connection, "lake.quarantine", quarantine_frame(store, known))
+        for name in vocabulary.tables():
+            _create_table(connection, f"vocabulary.{name}", vocabulary.table(name))
+    finally:
+        connection.close()
+    return path
+
+
+def edition_frame(editions: list[Edition]) -> pl.DataFrame:
+    """One row per edition and canonical table.
+
+    `previous_row_count` is the count of the edition before it in the same partition and of the same scope
+    (bundled or full); `is_latest` marks the edition that staging takes: the last published, and of two published
+    on one day the full one rather than the bundled extract.
+    """
+    rows = [
+        {
+            "source_code": e.source_code,
+            "table_name": load.table_name,
+            "edition_id": e.edition_id,
+            "edition_partition": e.partition,
+            "published_on": date.fromisoformat(e.published_on),
+            "ingested_at": e.ingested_at,
+            "is_bundled": e.is_bundled,
+            "file_count": len(e.files),
+            "row_count": load.row_count,
+            "rows_read": e.rows_read,
+            "rows_quarantined": e.rows_quarantined,
+            "rows_dropped": sum(e.rows_dropped.values()),
+        }
+        for e in editions
+        for load in e.tables
+    ]
+    schema = {k: v for k, v in _EDITION_SCHEMA.items() if k not in ("previous_row_count", "is_latest")}
+    schema["ingested_at"] = pl.String()
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        pl.col("ingested_at").str.to_datetime(time_zone="UTC", time_unit="us")
+    )
+    part = ["source_code", "table_name", "edition_partition"]
+    frame = frame.sort([*part, "published_on", pl.col("is_bundled").not_(), "edition_id"])
+    return frame.with_columns(
+        pl.col("row_count").shift().over([*part, "is_bundled"]).alias("previous_row_count"),
+        (pl.int_range(pl.len()).over(part) == pl.len().over(part) - 1).alias("is_latest"),
+    ).select(_EDITION_SCHEMA.names())
+
+
+def source_frame() -> pl.DataFrame:
+    """One row per source: identity, licence, citation, cadence, caveats."""
+    rows = [
+        {
+            "source_code": code,
+            "title": spec.title,
+            "publisher": spec.publisher,
+            "publisher_country": spec.publisher_country,
+            "description": spec.description,
+            "domain": spec.domain,
+            "kind": spec.kind,
+            "landing_page": spec.landing_page,
+            "licence_name": spec.licence.name,
+            "licence_url": spec.licence.url,
+            "redistribution": spec.licence.redistribution,
+            "citation": spec.citation,
+            "cadence": spec.cadence,
+            "freshness_days": spec.freshness_days,
+            "caveats": " | ".join(spec.caveats) or None,
+        }
+        for code, spec in ((code, source.spec) for code, source in discover().items())
+    ]
+    return pl.DataFrame(rows, schema_overrides={"licence_url": pl.String(), "caveats": pl.String()})
+
+
+def quarantine_frame(store: Lake, edition_ids: set[str]) -> pl.DataFrame:
+    """Rejected rows of the given editions: source, edition, table, file, locator, reason, raw row."""
+    schema = {"source_code": pl.String(), "edition_id": pl.String(), **lake.REJECTED_SCHEMA}
+    frames = [pl.read_parquet(path) for path in store.quarantine_files()]
+    frame = pl.concat([pl.DataFrame(schema=schema), *frames])
+    return frame.filter(pl.col("edition_id").is_in(list(edition_ids)))
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path], rules: lake.Contract) -> None:
+    if files:
+        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        body = f"select * from read_parquet([{listed}], hive_partitioning = false)"
+    else:
+        columns = ", ".join(f"cast(null as {column.sql_type}) as {column.name}" for column in rules.columns)
+        body = f"select {columns} where false"
+    connection.execute(f"create view {name} as {body}")
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    connection.register("_frame", frame)
+    connection.execute(f"create table {name} as select * from _frame")
+    connection.unregister("_frame")

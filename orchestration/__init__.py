@@ -1,0 +1,1 @@
+"""Dagster assets, the release and the `biopharma` command: thin callers of plain functions."""

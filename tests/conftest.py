@@ -1,0 +1,33 @@
+"""Shared fixtures: where the publishers' real files are, and a throw-away installation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.settings import PROJECT_ROOT, Settings
+
+SHARED_DATA = Path(os.environ.get("BIOPHARMA_SHARED_DATA", PROJECT_ROOT.parent / "shared" / "data"))
+
+
+def shared_file(relative: str) -> Path:
+    """A publisher's real file; skips the test where the folder of real files is absent."""
+    path = SHARED_DATA / relative
+    if not path.exists():
+        pytest.skip(f"publisher's file {relative} is not here; set BIOPHARMA_SHARED_DATA to the folder that has it")
+    return path
+
+
+@pytest.fixture
+def shared_data() -> Callable[[str], Path]:
+    """Function from a relative name to a publisher's real file."""
+    return shared_file
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of an empty installation in a temporary directory."""
+    return Settings(home=tmp_path / "home", memory_limit="2GB")

@@ -15,15 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import yaml
 
 from ingest import lake
 from ingest.archive import sha256_of
-from ingest.errors import SourceError
+from ingest.errors import LayoutError, SourceError
 from ingest.source import Parsed, Source, SourceFile
+from ingest.source import get as get_source
 
 _LINEAGE = ("source_code", "edition_partition", "published_on", "ingested_at", "file_sha256")
 
@@ -51,10 +52,9 @@ def read(source: Source) -> list[BundledEdition]:
     Raises SourceError where `edition.yml` or a CSV is malformed, or a row refers to an edition or file that
     `edition.yml` does not list.
     """
-    manifest_path = source.edition_dir / "edition.yml"
-    if not manifest_path.exists():
+    if not source.has_bundled_edition:
         return []
-    manifest: dict[str, Any] = yaml.safe_load(manifest_path.read_text(encoding="utf-8"))
+    manifest = _manifest(source)
     frames = {path.stem: _read_table(source, manifest, path) for path in sorted(source.edition_dir.glob("*.csv"))}
     unknown = set(frames) - set(source.spec.tables)
     if unknown:
@@ -83,12 +83,93 @@ def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=UTC)
 
 
+def parse_curated(source_code: str, files: Sequence[SourceFile]) -> Parsed:
+    """Parse hand-curated tables: one `<table>.csv` per canonical table, in the layout of the bundled edition.
+
+    This is the `parse` of every curated source. Columns that a file lacks are taken from the constants of the
+    source's `edition.yml`; `locator` defaults to the line, `value_origin` to `transcribed`. Raises LayoutError
+    for a file that is not named after a table of the source or holds a value of another type.
+    """
+    source = get_source(source_code)
+    manifest = _manifest(source)
+    tables: dict[str, pl.DataFrame] = {}
+    published: list[date] = []
+    for file in files:
+        table = file.name.removesuffix(".csv")
+        if table not in source.spec.tables:
+            raise LayoutError(
+                "a curated file is named after its canonical table",
+                file=file.name,
+                remedy=f"Name it {' or '.join(name + '.csv' for name in source.spec.tables)}.",
+            )
+        frame = _typed(
+            table, _curated(_read_text(file.path, file.name), file.name), _constants(manifest, table), file.name
+        )
+        tables[table] = frame.drop("edition_id", strict=False).with_columns(pl.lit(file.sha256).alias("file_sha256"))
+        if "published_on" in frame.columns and (newest := frame["published_on"].max()) is not None:
+            published.append(cast(date, newest))
+    rows = sum(frame.height for frame in tables.values())
+    return Parsed(tables, rows_read=rows, published_on=max(published, default=None))
+
+
+def _manifest(source: Source) -> dict[str, Any]:
+    path = source.edition_dir / "edition.yml"
+    try:
+        manifest: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return manifest
+    except (FileNotFoundError, yaml.YAMLError) as error:
+        raise SourceError(
+            f"edition.yml cannot be read ({error})", file=str(path), remedy="Add it; ingest/edition.py describes it."
+        ) from error
+
+
+def _constants(manifest: dict[str, Any], table: str) -> dict[str, Any]:
+    constants: dict[str, Any] = (manifest.get("constants") or {}).get(table, {})
+    return constants
+
+
+def _read_text(path: Path, name: str) -> pl.DataFrame:
+    try:
+        header = pl.read_csv(path, n_rows=0, encoding="utf8").columns
+        return pl.read_csv(path, schema_overrides=dict.fromkeys(header, pl.String), encoding="utf8")
+    except pl.exceptions.PolarsError as error:
+        raise LayoutError(
+            f"the table cannot be read as CSV ({error})", file=name, remedy="Save it as UTF-8 with commas."
+        ) from error
+
+
+def _curated(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Add the defaults of a curated table: the line as locator, `transcribed` as origin."""
+    if "locator" not in frame.columns:
+        lines = pl.int_range(2, frame.height + 2).cast(pl.String)
+        frame = frame.with_columns((pl.lit(f"{name} line ") + lines).alias("locator"))
+    if "value_origin" not in frame.columns:
+        frame = frame.with_columns(pl.lit("transcribed").alias("value_origin"))
+    return frame
+
+
+def _typed(table: str, frame: pl.DataFrame, constants: dict[str, Any], name: str) -> pl.DataFrame:
+    """Add constants and the defaults of honesty columns, and turn text into the contract's types."""
+    rules = lake.contract(table)
+    added = {"status": "reported", "series_break": False, **constants}
+    frame = frame.with_columns(pl.lit(value).alias(key) for key, value in added.items() if key not in frame.columns)
+    for column in rules.columns:
+        if column.name not in frame.columns or frame.schema[column.name] != pl.String:
+            continue
+        try:
+            frame = frame.with_columns(_from_text(pl.col(column.name), column.type))
+        except pl.exceptions.PolarsError as error:
+            raise LayoutError(
+                f"column {column.name} holds a value that is no {column.type} ({str(error).splitlines()[0]})",
+                file=name,
+                remedy="Correct the value.",
+            ) from error
+    return frame
+
+
 def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.DataFrame:
-    rules = lake.contract(path.stem)
-    header = pl.read_csv(path, n_rows=0).columns
-    constants: dict[str, Any] = manifest.get("constants", {}).get(path.stem, {})
-    frame = pl.read_csv(path, schema_overrides=dict.fromkeys(header, pl.String))
     curated = bool(manifest.get("curated"))
+    frame = _read_text(path, path.name)
     editions = pl.DataFrame(
         [
             {
@@ -100,13 +181,16 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
                 "file_sha256": sha256_of(path) if curated else file["sha256"],
             }
             for entry in manifest["editions"]
-            for file in (entry["files"] if not curated else [{"name": path.name}])
+            for file in ([{"name": path.name}] if curated else entry["files"])
         ]
     )
-    if curated and "edition_id" not in frame.columns:
-        frame = frame.with_columns(pl.lit(manifest["editions"][0]["edition_id"]).alias("edition_id"))
+    if curated:
+        frame = _curated(frame, path.name)
+    if "edition_id" not in frame.columns:
+        frame = frame.with_columns(pl.lit(editions["edition_id"][0]).alias("edition_id"))
     if "file" not in frame.columns:
         frame = frame.with_columns(pl.lit(editions["file"][0]).alias("file"))
+    frame = _typed(path.stem, frame, _constants(manifest, path.stem), path.name)
     joined = frame.join(editions, on=["edition_id", "file"], how="left", maintain_order="left")
     lost = joined.filter(pl.col("file_sha256").is_null())
     if lost.height:
@@ -116,37 +200,11 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
             file=str(path),
             remedy="Compile the edition again, or correct the reference.",
         )
-    published = (
-        pl.coalesce(pl.col("published_on").cast(pl.Date, strict=False), pl.col("_published_on"))
-        if "published_on" in joined.columns
-        else pl.col("_published_on")
-    )
-    added: dict[str, Any] = {"source_code": source.code, **constants}
-    if curated and "locator" not in frame.columns:
-        joined = joined.with_row_index("_row", offset=2).with_columns(
-            pl.format(path.name + " line {}", "_row").alias("locator")
-        )
-        joined = joined.drop("_row")
-    if curated:
-        added.setdefault("value_origin", "transcribed")
-    for name, value in {"status": "reported", "series_break": False}.items():
-        added.setdefault(name, value)
-    joined = joined.with_columns(
-        published.alias("published_on"),
-        *(pl.lit(value).alias(name) for name, value in added.items() if name not in joined.columns),
+    stated = [pl.col("published_on")] if "published_on" in joined.columns else []
+    return joined.with_columns(
+        pl.lit(source.code).alias("source_code"),
+        pl.coalesce(*stated, pl.col("_published_on")).alias("published_on"),
     ).drop("_published_on", "file")
-    try:
-        return joined.with_columns(
-            _from_text(pl.col(column.name), column.type)
-            for column in rules.columns
-            if column.name in joined.columns and joined.schema[column.name] == pl.String
-        )
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(
-            f"a value cannot be read as the contract's type: {error}",
-            file=str(path),
-            remedy="Correct the value in the CSV.",
-        ) from error
 
 
 def _from_text(value: pl.Expr, kind: str) -> pl.Expr:

@@ -26,7 +26,7 @@ def check(spec: SourceSpec, file: SourceFile) -> None:
 
     A file whose name matches no gate of the source is refused too: it is probably another source's.
     """
-    gate = _gate_for(spec, file.name)
+    gate = gate_for(spec, file.name)
     size = file.path.stat().st_size
     if size == 0:
         raise GateError("the file is empty", file=file.name, remedy="Fetch it again.")
@@ -54,7 +54,8 @@ def check(spec: SourceSpec, file: SourceFile) -> None:
     _check_content(gate.content, found, file)
 
 
-def _gate_for(spec: SourceSpec, name: str) -> FileGate:
+def gate_for(spec: SourceSpec, name: str) -> FileGate:
+    """The gate of a file by its name; raises GateError where none matches."""
     for gate in spec.default_files:
         if fnmatch.fnmatch(name.lower(), gate.pattern.lower()):
             return gate

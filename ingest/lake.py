@@ -336,6 +336,10 @@ class Lake:
         )
         return record
 
+    def withdraw(self, edition: Edition) -> None:
+        """Take back a commit record, so that readers no longer see the edition; its Parquet files stay."""
+        self._record_path(edition.source_code, edition.edition_id).unlink(missing_ok=True)
+
     def quarantine_files(self) -> list[Path]:
         """Parquet files of rejected rows over all committed editions."""
         return self.require(self.root / e.quarantine_file for e in self.editions() if e.quarantine_file)

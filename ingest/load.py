@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -89,29 +88,53 @@ def load_files(
     try:
         for path in paths:
             gates.check(source.spec, _in_hand(path))
-        files = [
-            archive.put(source, path, published_on=published_on, url=(urls or {}).get(path.name))[0] for path in paths
-        ]
-        parsed = parse_files(source, files)
     except IngestError as error:
-        quarantine_files(settings, source, paths, error)
+        quarantine_files(settings, source, {path.name: path for path in paths}, error)
         raise
-    published = parsed.published_on or published_on or max(_fetched_on(file) for file in files)
-    ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
-    edition_id = make_edition_id(published, [file.sha256 for file in files])
-    fingerprint = _fingerprint(source)
+    files = [
+        archive.put(source, path, published_on=published_on, url=(urls or {}).get(path.name))[0] for path in paths
+    ]
+    return load_archived(settings, source, files, published_on=published_on, force=force)
+
+
+def load_archived(
+    settings: Settings,
+    source: Source,
+    files: Sequence[SourceFile],
+    *,
+    published_on: date | None = None,
+    force: bool = False,
+) -> Edition:
+    """Parse and commit archived files as one edition; returns its commit record.
+
+    The date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
+    day of the fetch. Files that are committed already under the same rules are not parsed again unless `force`
+    is set. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
+    """
     store = Lake(settings.lake)
-    known = store.edition(source.code, edition_id)
-    if known and known.fingerprint == fingerprint and not force:
-        return known
+    fingerprint = _fingerprint(source)
+    hashes = sorted(file.sha256 for file in files)
+    earlier = [
+        edition
+        for edition in store.editions()
+        if edition.source_code == source.code
+        and not edition.is_bundled
+        and sorted(entry["sha256"] for entry in edition.files) == hashes
+    ]
+    if earlier and earlier[-1].fingerprint == fingerprint and not force:
+        return earlier[-1]
     try:
+        parsed = parse_files(source, files)
+        published = parsed.published_on or published_on or max(_fetched_on(file) for file in files)
+        ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
+        edition_id = make_edition_id(published, hashes)
         tables, rejected, dropped = conform_all(
             source, parsed, edition_id=edition_id, published_on=published, ingested_at=ingested_at
         )
     except IngestError as error:
-        quarantine_files(settings, source, paths, error)
+        quarantine_files(settings, source, {file.name: file.path for file in files}, error)
         raise
-    return store.commit(
+    record = store.commit(
         Edition(
             source_code=source.code,
             edition_id=edition_id,
@@ -129,6 +152,26 @@ def load_files(
         tables,
         rejected,
     )
+    for old in earlier:
+        # The same bytes read by newer rules: their rows replace the older reading, they do not stand beside it.
+        if old.edition_id != record.edition_id:
+            store.withdraw(old)
+    return record
+
+
+def load_all(settings: Settings, source: Source, *, force: bool = False) -> list[Edition]:
+    """Bring a source's committed editions up to date without fetching; returns their records.
+
+    Loads the bundled share, and parses archived live editions again whose parser, contract or vocabulary changed.
+    """
+    records = load_bundled(settings, source, force=force)
+    archive = Archive(settings.archive)
+    for edition in Lake(settings.lake).editions():
+        if edition.source_code == source.code and not edition.is_bundled:
+            files = [archive.get(source.code, entry["sha256"]) for entry in edition.files]
+            published = date.fromisoformat(edition.published_on)
+            records.append(load_archived(settings, source, files, published_on=published, force=force))
+    return records
 
 
 def in_hand(source: Source, paths: Sequence[Path]) -> list[SourceFile]:
@@ -168,11 +211,13 @@ def conform_all(
     rejected = [] if parsed.rejected is None else [_rejected(parsed.rejected)]
     dropped = dict(parsed.dropped)
     for name, frame in parsed.tables.items():
+        # A curated table states a date per row, that of the row's own document.
+        stated = [pl.col("published_on")] if "published_on" in frame.columns else []
         completed = frame.with_columns(
             pl.lit(source.code).alias("source_code"),
             pl.lit(edition_id).alias("edition_id"),
             pl.lit(parsed.partition).alias("edition_partition"),
-            pl.lit(published_on).alias("published_on"),
+            pl.coalesce(*stated, pl.lit(published_on)).alias("published_on"),
             pl.lit(ingested_at).cast(pl.Datetime("us", "UTC")).alias("ingested_at"),
             *(pl.lit(value).alias(key) for key, value in _DEFAULTS.items() if key not in frame.columns),
         )
@@ -184,17 +229,17 @@ def conform_all(
     return tables, pl.concat([empty, *rejected]), dropped
 
 
-def quarantine_files(settings: Settings, source: Source, paths: Sequence[Path], error: IngestError) -> Path:
-    """Copy files into quarantine with the reason; returns the folder."""
-    digest = hashlib.sha256("".join(sorted(sha256_of(p) for p in paths if p.exists())).encode()).hexdigest()
+def quarantine_files(settings: Settings, source: Source, files: dict[str, Path], error: IngestError) -> Path:
+    """Copy files (by publisher's name) into quarantine with the reason; returns the folder."""
+    present = {name: path for name, path in files.items() if path.exists()}
+    digest = hashlib.sha256("".join(sorted(sha256_of(path) for path in present.values())).encode()).hexdigest()
     folder = settings.quarantine / source.code / digest[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        if path.exists():
-            shutil.copyfile(path, folder / path.name)
+    for name, path in present.items():
+        write_atomically(folder / name, path.read_bytes())
     reason = {
         "source_code": source.code,
-        "files": [path.name for path in paths],
+        "files": sorted(files),
         "error": type(error).__name__,
         "reason": error.text,
         "remedy": error.remedy,

@@ -5,6 +5,7 @@ A source is a folder `ingest/sources/<code>/` with
 * `source.yml`: identity, licence, cadence and file gates (:class:`SourceSpec`);
 * `parse.py`: `parse(files) -> Parsed`, publisher's bytes to canonical rows, and, where the bundled edition
   is trimmed, `trim(tables) -> tables`;
+* `fetch.py`, only where addresses must be discovered, paged or keyed: `requests(client) -> Iterable[Download]`;
 * `edition/`: its share of the bundled edition, `edition.yml` and one `<table>.csv` per canonical table.
 
 Adding a folder is all it takes: nothing registers sources elsewhere.
@@ -13,18 +14,21 @@ Adding a folder is all it takes: nothing registers sources elsewhere.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingest.errors import SourceError
+
+if TYPE_CHECKING:
+    from ingest.fetch import Client, Download
 
 SOURCES_DIR = Path(__file__).resolve().parent / "sources"
 
@@ -54,6 +58,34 @@ class FileGate(BaseModel):
     max_bytes: int = 2_000_000_000
 
 
+class PlainDownload(BaseModel):
+    """A file at a fixed address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str
+    name: str = Field(description="name under which the file is archived; it must match a gate")
+    group: str = Field(default="all", description="files of one group make one edition")
+    parameters: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
+class FetchPolicy(BaseModel):
+    """How to ask this publisher: what for, how often, how long, and with which key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    downloads: tuple[PlainDownload, ...] = ()
+    hosts: tuple[str, ...] = Field(default=(), description="other hosts to which the publisher may redirect")
+    headers: dict[str, str] = Field(default_factory=dict)
+    key_variables: tuple[str, ...] = Field(default=(), description="environment variables that hold keys")
+    seconds_between_requests: float = Field(default=1.0, ge=0)
+    timeout_seconds: float = Field(default=60.0, gt=0, description="longest silence of the publisher")
+    total_seconds: float = Field(default=3600.0, gt=0, description="longest duration of one download")
+    backoff_seconds: float = Field(default=1.0, ge=0)
+    max_redirects: int = 5
+
+
 class SourceSpec(BaseModel):
     """The content of a `source.yml`."""
 
@@ -75,6 +107,7 @@ class SourceSpec(BaseModel):
     freshness_days: int = Field(gt=0, description="an edition older than this is reported as stale")
     owner: str = "data-team@biopharma-warehouse.example"
     default_files: tuple[FileGate, ...] = Field(default=(), alias="files")
+    fetch: FetchPolicy = Field(default_factory=FetchPolicy)
     caveats: tuple[str, ...] = ()
 
 
@@ -167,6 +200,16 @@ class Source:
             self._module(), "trim", default
         )
         return function
+
+    def downloads(self, client: Client) -> Iterable[Download]:
+        """What to fetch now: from `fetch.py` where the source has one, else the addresses in `source.yml`."""
+        if (self.folder / "fetch.py").exists():
+            module = importlib.import_module(f"ingest.sources.{self.code}.fetch")
+            found: Iterable[Download] = module.requests(client)
+            return found
+        from ingest.fetch import Download
+
+        return [Download(**entry.model_dump()) for entry in self.spec.fetch.downloads]
 
     def fingerprint_paths(self) -> list[Path]:
         """Files whose change makes an edition of this source worth parsing again."""

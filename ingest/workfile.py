@@ -37,6 +37,18 @@ _EDITION_SCHEMA = pl.Schema(
     }
 )
 
+_SOURCE_SCHEMA = pl.Schema(
+    {
+        **dict.fromkeys(
+            ("source_code", "title", "publisher", "publisher_country", "description", "domain", "kind"), pl.String()
+        ),
+        **dict.fromkeys(("landing_page", "licence_name", "licence_url", "redistribution", "citation"), pl.String()),
+        "cadence": pl.String(),
+        "freshness_days": pl.Int64(),
+        "caveats": pl.String(),
+    }
+)
+
 
 def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection with this installation's memory limit, threads and spill directory."""
@@ -146,7 +158,7 @@ def source_frame() -> pl.DataFrame:
         }
         for code, spec in ((code, source.spec) for code, source in discover().items())
     ]
-    return pl.DataFrame(rows, schema_overrides={"licence_url": pl.String(), "caveats": pl.String()})
+    return pl.DataFrame(rows, schema=_SOURCE_SCHEMA, orient="row")
 
 
 def quarantine_frame(store: Lake, edition_ids: set[str]) -> pl.DataFrame:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from ingest.errors import GateError, IngestError, LayoutError, SourceError
+from ingest.lake import Lake
+from ingest.load import load_all, load_files
+from ingest.settings import Settings
+from ingest.source import Parsed, Source, SourceFile
+from tests.factories import synthetic_rows, synthetic_source
+
+OWN = ["entity_kind", "entity_code", "entity_name", "lens", "activity_scheme", "activity_code", "criteria"]
+OWN += ["measure", "period_start", "period_end", "period_basis", "unit", "price_base", "value"]
+
+Parser = Callable[[Sequence[SourceFile]], Parsed]
+
+
+def parse(files: Sequence[SourceFile]) -> Parsed:
+    """A small parser: `entity_code,value` lines."""
+    frame = pl.read_csv(files[0].path, schema_overrides={"value": pl.Float64})
+    if frame.columns != ["entity_code", "value"]:
+        raise LayoutError(
+            f"the header is {frame.columns}", file=files[0].name, row=1, remedy="Compare it with the parser."
+        )
+    template = synthetic_rows("rnd_observation").select(OWN).drop("entity_code", "value")
+    rows = frame.join(template, how="cross").with_columns(
+        pl.lit(files[0].sha256).alias("file_sha256"),
+        pl.format("row {}", pl.int_range(2, pl.len() + 2)).alias("locator"),
+    )
+    return Parsed({"rnd_observation": rows}, rows_read=frame.height)
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    monkeypatch.setattr(Source, "parse", property(lambda self: parse))
+    return synthetic_source(tmp_path / "sources")
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+GOOD = "entity_code,value\nJPN,1.5\nUSA,2.5\n"
+
+
+def test_a_file_becomes_an_edition(tmp_path: Path, settings: Settings, source: Source) -> None:
+    record = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)], published_on=date(2025, 3, 1))
+    assert record.row_count == record.rows_read == 2
+    rows = pl.read_parquet(settings.lake / record.tables[0].file)
+    assert rows["published_on"].unique().to_list() == [date(2025, 3, 1)]
+    assert rows["locator"].to_list() == ["row 2", "row 3"]
+    assert rows["status"].unique().to_list() == ["reported"]
+    assert record.edition_id.startswith("2025-03-01.")
+
+
+def test_the_same_bytes_are_not_loaded_twice(tmp_path: Path, settings: Settings, source: Source) -> None:
+    first = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)])
+    again = load_files(settings, source, [write(tmp_path / "copy.csv", GOOD)])
+    assert first == again
+    assert len(Lake(settings.lake).editions()) == 1
+
+
+def test_other_bytes_are_another_edition_and_the_first_one_stays(
+    tmp_path: Path, settings: Settings, source: Source
+) -> None:
+    load_files(settings, source, [write(tmp_path / "t.csv", GOOD)], published_on=date(2025, 3, 1))
+    load_files(settings, source, [write(tmp_path / "t.csv", GOOD + "CHN,3.5\n")], published_on=date(2026, 3, 1))
+    assert [edition.row_count for edition in Lake(settings.lake).editions()] == [2, 3]
+
+
+def test_bad_rows_are_quarantined_and_good_ones_loaded(tmp_path: Path, settings: Settings, source: Source) -> None:
+    text = GOOD + ",3.5\nCHN,inf\nKOR,1.0\nKOR,2.0\n"
+    record = load_files(settings, source, [write(tmp_path / "t.csv", text)])
+    assert (record.row_count, record.rows_quarantined, record.rows_read) == (2, 4, 6)
+    rejected = pl.read_parquet(settings.lake / (record.quarantine_file or ""))
+    assert sorted(rejected["locator"]) == ["row 4", "row 5", "row 6", "row 7"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", GateError),
+        ("<html><body>Not found, please go to our home page</body></html>", GateError),
+        ("entity,value\nJPN,1.5\nUSA,2.5\n", LayoutError),
+        ("entity_code,value\nJPN,1.5,7,8\nUSA,lots\n", SourceError),
+    ],
+    ids=["empty", "html", "renamed column", "parser breaks"],
+)
+def test_a_bad_file_goes_to_quarantine_and_the_edition_before_it_stands(
+    text: str, error: type[IngestError], tmp_path: Path, settings: Settings, source: Source
+) -> None:
+    before = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)])
+    with pytest.raises(error) as caught:
+        load_files(settings, source, [write(tmp_path / "bad.csv", text)])
+    (reason_file,) = settings.quarantine.rglob("reason.json")
+    reason = json.loads(reason_file.read_text())
+    assert reason["reason"] == caught.value.text and "bad.csv" in reason["reason"]
+    assert (reason_file.parent / "bad.csv").read_text() == text
+    assert Lake(settings.lake).editions() == [before]
+
+
+def test_a_changed_parser_reads_the_archived_bytes_again(
+    tmp_path: Path, settings: Settings, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_files(settings, source, [write(tmp_path / "t.csv", GOOD)], published_on=date(2025, 3, 1))
+
+    def better(files: Sequence[SourceFile]) -> Parsed:
+        parsed = parse(files)
+        parsed.published_on = date(2025, 2, 1)
+        return parsed
+
+    monkeypatch.setattr(Source, "parse", property(lambda self: better))
+    (source.folder / "parse.py").write_text("# another reading\n")
+    (record,) = load_all(settings, source)
+    assert record.published_on == "2025-02-01"
+    assert Lake(settings.lake).editions() == [record]
+
+
+def test_a_table_that_the_source_does_not_name_is_an_error(
+    tmp_path: Path, settings: Settings, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Source, "parse", property(lambda self: lambda files: Parsed({"deal": pl.DataFrame()}, 0)))
+    with pytest.raises(SourceError, match="yields deal"):
+        load_files(settings, source, [write(tmp_path / "t.csv", GOOD)])

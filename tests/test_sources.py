@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingest import lake, source
+from ingest.errors import SourceError
+from ingest.settings import PROJECT_ROOT
+
+SOURCES = source.discover()
+
+
+def missing_parts(candidate: source.Source) -> list[str]:
+    """What a source lacks to be complete."""
+    lacks = []
+    if not callable(getattr(candidate, "parse", None)):
+        lacks.append("parse.py with a parse function")
+    test = PROJECT_ROOT / "tests" / "sources" / f"test_{candidate.code}.py"
+    if not test.exists():
+        lacks.append(f"tests/sources/{test.name}")
+    if (
+        candidate.spec.licence.redistribution != "never"
+        and not candidate.has_bundled_edition
+        and not candidate.spec.caveats
+    ):
+        lacks.append("a bundled edition, or a caveat that says why there is none")
+    if not candidate.spec.default_files:
+        lacks.append("file gates (files) in source.yml")
+    return lacks
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_source_is_complete(code: str) -> None:
+    assert missing_parts(SOURCES[code]) == []
+
+
+@pytest.mark.parametrize("code", sorted(SOURCES))
+def test_source_names_canonical_tables_only(code: str) -> None:
+    assert set(SOURCES[code].spec.tables) <= set(lake.contracts())
+
+
+def test_unknown_source_proposes_near_codes() -> None:
+    with pytest.raises(SourceError, match="mhlw_ndb"):
+        source.get("mhlw_ndbb")
+
+
+def test_a_folder_without_description_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "nameless").mkdir()
+    with pytest.raises(SourceError, match=r"source\.yml is missing"):
+        source.Source(tmp_path / "nameless")
+
+
+def test_an_invalid_description_names_the_field(tmp_path: Path) -> None:
+    from tests.factories import SOURCE_YML
+
+    (tmp_path / "synthetic").mkdir()
+    text = SOURCE_YML.format(code="synthetic", redistribution="perhaps", kind="publisher")
+    (tmp_path / "synthetic" / "source.yml").write_text(text)
+    with pytest.raises(SourceError, match="redistribution"):
+        source.Source(tmp_path / "synthetic")
+
+
+def test_the_code_is_the_name_of_the_folder(tmp_path: Path) -> None:
+    from tests.factories import synthetic_source
+
+    folder = synthetic_source(tmp_path).folder
+    folder.rename(tmp_path / "renamed")
+    with pytest.raises(SourceError, match="differs from the folder's name"):
+        source.Source(tmp_path / "renamed")
+
+
+def test_ingest_and_data_quality_never_import_dagster() -> None:
+    for package in ("ingest", "data_quality"):
+        for path in (PROJECT_ROOT / package).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert "import dagster" not in text and "from dagster" not in text, path
+            assert "from orchestration" not in text and "import orchestration" not in text, path

@@ -2,8 +2,9 @@
 
 A share is a folder `ingest/sources/<code>/edition/` with `edition.yml` and one `<table>.csv` per canonical
 table. `edition.yml` lists the editions (id, partition, publication date, the publisher's files with their
-SHA-256) and, per table, the columns that are constant; the CSV holds the others. `edition_id` and `file` in
-the CSV refer to `edition.yml`, so that every row keeps the hash and the locator of the publisher's cell.
+SHA-256) and, per table, the columns that are constant, over all editions or within each; the CSV holds the
+others. `file` (and `edition_id`, where a file name stands in several editions) in the CSV refers to
+`edition.yml`, so that every row keeps the hash and the locator of the publisher's cell.
 
 A share is either compiled by our own parser from publishers' files (:func:`compile_edition`, deterministic) or
 curated by hand, each row with its document, page or URL, and date.
@@ -23,8 +24,7 @@ import yaml
 from ingest import lake
 from ingest.archive import sha256_of
 from ingest.errors import LayoutError, SourceError
-from ingest.source import Parsed, Source, SourceFile
-from ingest.source import get as get_source
+from ingest.source import SOURCES_DIR, Parsed, Source, SourceFile
 
 _LINEAGE = ("source_code", "edition_partition", "published_on", "ingested_at", "file_sha256")
 
@@ -90,7 +90,8 @@ def parse_curated(source_code: str, files: Sequence[SourceFile]) -> Parsed:
     source's `edition.yml`; `locator` defaults to the line, `value_origin` to `transcribed`. Raises LayoutError
     for a file that is not named after a table of the source or holds a value of another type.
     """
-    source = get_source(source_code)
+    # Not `get`, which reads every description: a curated table does not depend on other sources.
+    source = Source(SOURCES_DIR / source_code)
     manifest = _manifest(source)
     tables: dict[str, pl.DataFrame] = {}
     published: list[date] = []
@@ -186,10 +187,12 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
     )
     if curated:
         frame = _curated(frame, path.name)
-    if "edition_id" not in frame.columns:
-        frame = frame.with_columns(pl.lit(editions["edition_id"][0]).alias("edition_id"))
     if "file" not in frame.columns:
         frame = frame.with_columns(pl.lit(editions["file"][0]).alias("file"))
+    if "edition_id" not in frame.columns:
+        owner = editions.unique("file", keep="first").select("file", "edition_id")
+        frame = frame.join(owner, on="file", how="left", maintain_order="left")
+    frame = _within_editions(path.stem, frame, manifest)
     frame = _typed(path.stem, frame, _constants(manifest, path.stem), path.name)
     joined = frame.join(editions, on=["edition_id", "file"], how="left", maintain_order="left")
     lost = joined.filter(pl.col("file_sha256").is_null())
@@ -205,6 +208,19 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
         pl.lit(source.code).alias("source_code"),
         pl.coalesce(*stated, pl.col("_published_on")).alias("published_on"),
     ).drop("_published_on", "file")
+
+
+def _within_editions(table: str, frame: pl.DataFrame, manifest: dict[str, Any]) -> pl.DataFrame:
+    """Add the columns that are constant within each edition."""
+    rows = [
+        {"edition_id": entry["edition_id"], **_constants(entry, table)}
+        for entry in manifest["editions"]
+        if _constants(entry, table)
+    ]
+    if not rows:
+        return frame
+    types = {name: kind for name, kind in lake.contract(table).schema.items() if name in rows[0]}
+    return frame.join(pl.DataFrame(rows, schema_overrides=types), on="edition_id", how="left", maintain_order="left")
 
 
 def _from_text(value: pl.Expr, kind: str) -> pl.Expr:
@@ -290,6 +306,7 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         frame = pl.concat(parts_of_table).drop(_LINEAGE)
         frame = frame.sort(["edition_id", *rules.key], nulls_last=True, maintain_order=True)
         constants[name], frame = _split_constants(frame)
+        frame = _split_within_editions(name, frame, entries)
         frame.write_csv(target / f"{name}.csv")
         counts[name] = frame.height
     manifest = {"curated": False, "constants": constants, "editions": entries}
@@ -297,6 +314,25 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False, width=110), encoding="utf-8"
     )
     return counts
+
+
+def _split_within_editions(table: str, frame: pl.DataFrame, entries: list[dict[str, Any]]) -> pl.DataFrame:
+    """Move columns with one value in each edition to its entry; drop `edition_id` where `file` tells it."""
+    names = [file["name"] for entry in entries for file in entry["files"]]
+    if len(set(names)) != len(names):
+        return frame
+    within = {part["edition_id"][0]: part for part in frame.partition_by("edition_id", maintain_order=True)}
+    fixed = [
+        name
+        for name in frame.columns
+        if name not in {"edition_id", "file", "locator"}
+        and all(part[name].n_unique() == 1 and part[name][0] is not None for part in within.values())
+    ]
+    for entry in entries:
+        if fixed and entry["edition_id"] in within:
+            part = within[entry["edition_id"]]
+            entry.setdefault("constants", {})[table] = {name: part[name][0] for name in fixed}
+    return frame.drop("edition_id", *fixed)
 
 
 def _split_constants(frame: pl.DataFrame) -> tuple[dict[str, Any], pl.DataFrame]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import polars as pl
 
+from ingest import corrections, gates, lake, vocabulary
 from ingest import edition as bundled
-from ingest import gates, lake, vocabulary
 from ingest.archive import Archive, sha256_of, write_atomically
 from ingest.errors import IngestError, SourceError
 from ingest.lake import Edition, Lake
@@ -210,7 +210,8 @@ def conform_all(
     tables: dict[str, pl.DataFrame] = {}
     rejected = [] if parsed.rejected is None else [_rejected(parsed.rejected)]
     dropped = dict(parsed.dropped)
-    for name, frame in parsed.tables.items():
+    for name, parsed_frame in parsed.tables.items():
+        frame = corrections.apply(source, name, parsed_frame, partition_is_complete=parsed.partition == "all")
         # A curated table states a date per row, that of the row's own document.
         stated = [pl.col("published_on")] if "published_on" in frame.columns else []
         completed = frame.with_columns(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest import lake, source
+from ingest import lake, scaffold, source
 from ingest.errors import SourceError
 from ingest.settings import PROJECT_ROOT
 
@@ -14,7 +14,8 @@ SOURCES = source.discover()
 def missing_parts(candidate: source.Source) -> list[str]:
     """What a source lacks to be complete."""
     lacks = []
-    if not callable(getattr(candidate, "parse", None)):
+    parser = candidate.folder / "parse.py"
+    if not parser.exists() or "\ndef parse(" not in parser.read_text(encoding="utf-8"):
         lacks.append("parse.py with a parse function")
     test = PROJECT_ROOT / "tests" / "sources" / f"test_{candidate.code}.py"
     if not test.exists():
@@ -25,6 +26,7 @@ def missing_parts(candidate: source.Source) -> list[str]:
         and not candidate.spec.caveats
     ):
         lacks.append("a bundled edition, or a caveat that says why there is none")
+    lacks.extend(f"text in place of {scaffold.MARK} at {place}" for place in scaffold.unfilled(candidate.folder))
     if not candidate.spec.default_files:
         lacks.append("file gates (files) in source.yml")
     return lacks
@@ -38,6 +40,19 @@ def test_source_is_complete(code: str) -> None:
 @pytest.mark.parametrize("code", sorted(SOURCES))
 def test_source_names_canonical_tables_only(code: str) -> None:
     assert set(SOURCES[code].spec.tables) <= set(lake.contracts())
+
+
+def test_a_new_folder_is_valid_and_incomplete_until_its_places_are_filled(tmp_path: Path) -> None:
+    made = scaffold.new_source("synthetic_new", "deal", "rnd", sources_dir=tmp_path, tests_dir=tmp_path / "tests")
+    assert [path.name for path in made] == ["__init__.py", "source.yml", "parse.py", "test_synthetic_new.py"]
+    lacks = missing_parts(source.Source(tmp_path / "synthetic_new"))
+    assert any("source.yml" in lack for lack in lacks) and any("parse.py:" in lack for lack in lacks)
+    for path in made:
+        compile(path.read_text(), path.name, "exec") if path.suffix == ".py" else None
+    with pytest.raises(SourceError, match="exists"):
+        scaffold.new_source("synthetic_new", "deal", "rnd", sources_dir=tmp_path)
+    with pytest.raises(SourceError, match="no source code"):
+        scaffold.new_source("New Source", "deal", "rnd", sources_dir=tmp_path)
 
 
 def test_unknown_source_proposes_near_codes() -> None:

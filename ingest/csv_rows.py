@@ -1,0 +1,46 @@
+"""A guard that Polars does not give: it fills rows that are too short, so a file that was cut off reads as data."""
+
+from __future__ import annotations
+
+import csv
+import io
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ingest.errors import LayoutError
+
+if TYPE_CHECKING:
+    import _csv
+
+
+def require_even_rows(content: bytes, name: str, *, skip_lines: int = 0) -> None:
+    """Raise LayoutError unless every row has as many cells as the header, which stands after `skip_lines` lines.
+
+    Wholly empty lines are let pass. `name` is what the error calls the file; its row is the line of the file.
+    """
+    try:
+        widths = list(map(len, _reader(content, skip_lines)))
+    except csv.Error as error:
+        raise LayoutError(
+            f"the table cannot be read as CSV ({error})",
+            file=name,
+            remedy="A quotation mark may be open: fetch it again.",
+        ) from error
+    if not widths or set(widths) <= {widths[0], 0}:
+        return
+    wrong = next(i for i, width in enumerate(widths) if width not in (widths[0], 0))
+    reader = _reader(content, skip_lines)
+    next(islice(reader, wrong, None))
+    raise LayoutError(
+        f"the line has {widths[wrong]} cells, the header {widths[0]}",
+        file=name,
+        row=skip_lines + reader.line_num,
+        remedy="It is probably cut off: fetch it again.",
+    )
+
+
+def _reader(content: bytes, skip_lines: int) -> _csv._reader:
+    stream = io.StringIO(content.decode("utf-8-sig", errors="replace"), newline="")
+    for _ in range(skip_lines):
+        stream.readline()
+    return csv.reader(stream)

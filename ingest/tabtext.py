@@ -1,0 +1,173 @@
+"""Tab-separated text as agencies publish it: plain, zipped or gzipped, one header line, no quoting.
+
+Every line is split on its own, so that a line with too few or too many fields is found and named by its number
+instead of shifting the cells of its neighbours.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatch
+from pathlib import PurePosixPath
+
+import polars as pl
+
+from ingest.errors import LayoutError
+from ingest.source import SourceFile
+
+_DATE_IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)-(\d\d)-(\d\d)(?!\d)")
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """The text of a file, the name of its entry in a zip, and the day of that entry or in the file's name."""
+
+    text: str
+    member: str | None
+    dated: date | None
+
+    def locator(self) -> pl.Expr:
+        """Where a row stands, from the column `line`: its line, after the name of the zip's entry."""
+        prefix = f"{self.member} " if self.member else ""
+        return pl.format(f"{prefix}line {{}}", "line").alias("locator")
+
+
+@dataclass(frozen=True)
+class TabTable:
+    """Rows by name with their line number, and lines whose number of fields differs from the header's.
+
+    `rows` has the column `line` (1 is the header) and the published columns, trimmed, empty cells null.
+    `ragged` has `line`, `cells` and `reason`. `rows_read` counts the lines below the header that hold anything.
+    """
+
+    rows: pl.DataFrame
+    ragged: pl.DataFrame
+    rows_read: int
+
+
+def read_text(file: SourceFile, member: str) -> TextFile:
+    """The text of a plain, gzipped or zipped file; in a zip, the one entry whose name matches `member`.
+
+    The date is that of the zip entry, or else the one that stands in the file's name as YYYY-MM-DD. Raises
+    LayoutError where a zip has no such entry or several, the container is damaged, or the text is in an
+    encoding other than UTF-8 and Windows-1252 (of which ISO 8859-1 text is a part).
+    """
+    dated = _date_in_name(file.name)
+    with file.path.open("rb") as stream:
+        head = stream.read(2)
+    try:
+        if head == b"PK":
+            with zipfile.ZipFile(file.path) as archive:
+                entry = _entry(archive, member, file.name)
+                return TextFile(decode(archive.read(entry), file.name), entry.filename, date(*entry.date_time[:3]))
+        data = gzip.decompress(file.path.read_bytes()) if head == b"\x1f\x8b" else file.path.read_bytes()
+    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise LayoutError(
+            f"the container is cut off or damaged ({error})", file=file.name, remedy="Fetch it again."
+        ) from error
+    return TextFile(decode(data, file.name), None, dated)
+
+
+def _entry(archive: zipfile.ZipFile, member: str, name: str) -> zipfile.ZipInfo:
+    found = [
+        entry for entry in archive.infolist() if fnmatch(PurePosixPath(entry.filename).name.lower(), member.lower())
+    ]
+    if len(found) != 1:
+        held = ", ".join(entry.filename for entry in archive.infolist()[:10]) or "nothing"
+        raise LayoutError(
+            f"the archive holds {len(found)} entries named {member}, not one (it holds {held})",
+            file=name,
+            remedy="Check that it is the publisher's archive; if the entry was renamed, the parser must follow.",
+        )
+    return found[0]
+
+
+def _date_in_name(name: str) -> date | None:
+    if not (match := _DATE_IN_NAME.search(name)):
+        return None
+    try:
+        return date(*(int(part) for part in match.groups()))
+    except ValueError:
+        return None
+
+
+def decode(data: bytes, name: str) -> str:
+    """Bytes as text: UTF-8 where they are valid UTF-8, else Windows-1252; LayoutError where they are neither.
+
+    Text in a one-byte encoding is valid UTF-8 by accident only if it is ASCII, so the order decides nothing wrong.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in data:
+        raise LayoutError(
+            "the text holds zero bytes: it is UTF-16 or no text at all",
+            file=name,
+            remedy="Use the publisher's file as downloaded; a spreadsheet program may have saved it anew.",
+        )
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise LayoutError(
+        "the text is neither UTF-8 nor Windows-1252", file=name, remedy="Use the publisher's file as downloaded."
+    )
+
+
+def _shown(cell: str) -> str:
+    """A header cell for an error message; where the header is missing, data stand in its place and are not shown."""
+    return cell if re.fullmatch(r"\w{1,40}", cell) else "(no column name)"
+
+
+def read_table(text: str, columns: Sequence[str], name: str) -> TabTable:
+    """The table in tab-separated text whose header holds exactly `columns`, in any order.
+
+    Raises LayoutError where a column is missing, unknown or repeated, or where no row follows the header.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    header = [cell.strip() for cell in lines[0].rstrip("\t").split("\t")]
+    missing = [column for column in columns if column not in header]
+    unknown = [column for column in header if column not in columns]
+    if missing or unknown or len(header) != len(columns):
+        problem = " and ".join(
+            part
+            for part in (
+                f"lacks {', '.join(missing)}" if missing else "",
+                f"has the unknown {', '.join(_shown(cell) for cell in unknown[:5])}" if unknown else "",
+            )
+            if part
+        )
+        raise LayoutError(
+            f"the header {problem or 'repeats a column'}",
+            file=name,
+            row=1,
+            remedy="Check that it is the right file; if the publisher changed the columns, the parser must follow.",
+        )
+    width = len(header)
+    cells = (
+        pl.DataFrame({"text": lines[1:]}, schema={"text": pl.String})
+        .with_row_index("line", offset=2)
+        .filter(pl.col("text").str.strip_chars() != "")
+        .select(pl.col("line").cast(pl.Int64), pl.col("text").str.split("\t").alias("cells"))
+    )
+    if not cells.height:
+        raise LayoutError("no row follows the header", file=name, row=1, remedy="Fetch the file again.")
+    count = pl.col("cells").list.len()
+    # Some publishers end every row, but not the header, with a tab.
+    ends_with_tab = (count == width + 1) & (pl.col("cells").list.last() == "")
+    fits = (count == width) | ends_with_tab
+    rows = cells.filter(fits).select(
+        "line",
+        *(
+            pl.col("cells").list.get(position).str.strip_chars().replace("", None).alias(column)
+            for position, column in enumerate(header)
+        ),
+    )
+    ragged = cells.filter(~fits).with_columns(
+        pl.format(f"the line has {{}} fields, the header {width}", count).alias("reason")
+    )
+    return TabTable(rows.select("line", *columns), ragged, cells.height)

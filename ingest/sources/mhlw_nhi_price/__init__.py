@@ -1,0 +1,1 @@
+"""MHLW NHI price list: the medicines that the Japanese health insurance pays for, with maker and price."""

@@ -1,0 +1,1 @@
+"""OECD ANBERD: business R&D by industry, harmonised across countries."""

@@ -1,0 +1,1 @@
+"""ECB: euro foreign exchange reference rates."""

@@ -1,0 +1,1 @@
+"""Contract manufacturers of biologics: revenue, capacity, deals and statements on the market, curated."""

@@ -1,0 +1,13 @@
+"""Statements of policy documents and of the studies around them, curated: the table of the bundled edition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingest.edition import parse_curated
+from ingest.source import Parsed, SourceFile
+
+
+def parse(files: Sequence[SourceFile]) -> Parsed:
+    """Rows of a `claim.csv` in the layout of the bundled edition; raises LayoutError otherwise."""
+    return parse_curated("policy_claims", files)

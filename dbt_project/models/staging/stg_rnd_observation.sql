@@ -1,0 +1,1 @@
+{{ latest_statement('rnd_observation', "case when rows_of_edition.lens = 'filer' then rows_of_edition.entity_code end") }}

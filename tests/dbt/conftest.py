@@ -1,0 +1,86 @@
+"""dbt in process over a throw-away work file, and one build of the bundled edition for all tests that read it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ingest import load, workfile
+from ingest.settings import PROJECT_ROOT, Settings
+from ingest.source import discover
+
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+
+@dataclass
+class DbtRun:
+    """Outcome of a dbt command: status of every node by its name."""
+
+    success: bool
+    exception: BaseException | None
+    status: dict[str, str]
+
+
+def run_dbt(arguments: Sequence[str], *, project: Path, work_file: Path, target: Path) -> DbtRun:
+    """Run dbt in this process on a work file and let go of the file afterwards."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.adapters.factory import reset_adapters
+    from dbt.cli.main import dbtRunner
+
+    before = dict(os.environ)
+    os.environ |= {"BIOPHARMA_WORK_FILE": str(work_file), "BIOPHARMA_MEMORY": "2GB", "BIOPHARMA_THREADS": "2"}
+    try:
+        result = dbtRunner().invoke(
+            [
+                *arguments,
+                *("--project-dir", str(project), "--profiles-dir", str(project)),
+                *("--target-path", str(target), "--log-path", str(target)),
+                *("--quiet", "--log-level", "none", "--log-level-file", "none"),
+            ]
+        )
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+        reset_adapters()
+        os.environ.clear()
+        os.environ.update(before)
+    rows: Any = getattr(result.result, "results", None) or []
+    return DbtRun(result.success, result.exception, {row.node.name: str(row.status.value) for row in rows})
+
+
+@dataclass
+class Build:
+    """A work file after `dbt build`, with the outcome of every node."""
+
+    run: DbtRun
+    work_file: Path
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows of a query as dicts."""
+        with duckdb.connect(str(self.work_file), read_only=True) as connection:
+            relation = connection.sql(query)
+            return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+    def row(self, query: str) -> dict[str, Any]:
+        """The only row of a query."""
+        rows = self.rows(query)
+        assert len(rows) == 1, f"{len(rows)} rows: {query}"
+        return rows[0]
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """`dbt build` over the bundled edition, once for all tests."""
+    home = tmp_path_factory.mktemp("bundled")
+    settings = Settings(home=home, memory_limit="2GB")
+    for source in discover().values():
+        if source.has_bundled_edition:
+            load.load_bundled(settings, source)
+    workfile.prepare(settings)
+    run = run_dbt(["build"], project=DBT_PROJECT, work_file=settings.work_file, target=home / "target")
+    yield Build(run, settings.work_file)

@@ -1,0 +1,273 @@
+"""Every generic test of the dbt project passes on a sound table and fails on a broken row."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.dbt.conftest import DBT_PROJECT, DbtRun, run_dbt
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Case:
+    """A generic test with its arguments, sound rows, and rows that break it, each for another reason."""
+
+    test: str
+    arguments: dict[str, Any]
+    sound: list[Row]
+    broken: dict[str, list[Row]]
+
+
+def _growth(**changes: Any) -> Row:
+    return {
+        "window_id": "a",
+        "country": "JPN",
+        "first_year": 2010,
+        "last_year": 2012,
+        "growth": 0.1,
+        "has_break": False,
+        "n_obs": 3,
+        "n_expected": 3,
+        "is_usable": True,
+        "is_comparable": True,
+        "reason_code": "cast(null as string)",
+        "cagr_real": 0.1,
+    } | changes
+
+
+def _interval(**changes: Any) -> Row:
+    return {"low": 0.2, "high": 0.8, "coverage": 0.5, "mixed": 0.1} | changes
+
+
+def _path(**changes: Any) -> Row:
+    return {
+        "base_jpy": 500.0,
+        "growth_share_per_year": 0.08,
+        "years_from_base": 10,
+        "base_year": 2019,
+        "year": 2029,
+        "market_jpy": 500.0 * 1.08**10,
+        "data_status": "'forecast'",
+    } | changes
+
+
+def _listed(**changes: Any) -> Row:
+    return {
+        "hhi_listed": 0.5,
+        "n_listed": 2,
+        "hhi_bound_low": 0.1,
+        "hhi_bound_high": 0.2,
+        "is_in_listed_set": True,
+        "is_cdmo_perimeter": True,
+        "fact_kind": "'actual'",
+        "metric": "'revenue'",
+        "share_of_listed": 0.5,
+    } | changes
+
+
+_CHAIN = [
+    _growth(window_id="'whole'", first_year=2010, last_year=2014, growth=1.1 * 1.2 - 1),
+    _growth(window_id="'one'", first_year=2010, last_year=2012, growth=1.1**2 - 1),
+    _growth(window_id="'two'", first_year=2012, last_year=2014, growth=1.2**2 - 1),
+]
+
+CASES = [
+    Case(
+        "unique_combination",
+        {"columns": ["a", "b"]},
+        [{"a": 1, "b": 1}, {"a": 1, "b": 2}],
+        {"repeat": [{"a": 1, "b": 1}, {"a": 1, "b": 1}], "null": [{"a": 1, "b": "null"}, {"a": 1, "b": "null"}]},
+    ),
+    Case(
+        "shares_sum_to_one",
+        {"column": "share", "partition_by": ["year"], "where": "counts"},
+        [
+            {"year": 1, "share": 0.25, "counts": True},
+            {"year": 1, "share": 0.75, "counts": True},
+            {"year": 1, "share": 0.75, "counts": False},
+            {"year": 2, "share": "cast(null as double)", "counts": True},
+        ],
+        {
+            "short": [{"year": 1, "share": 0.25, "counts": True}, {"year": 1, "share": 0.7, "counts": True}],
+            "over": [{"year": 1, "share": 1.1, "counts": True}],
+        },
+    ),
+    Case(
+        "interval_order",
+        {"low": "low", "high": "high", "coverage": "coverage", "mixed": "mixed"},
+        [_interval(), _interval(low=0.9, high=0.9, coverage=1.0, mixed=0.0)],
+        {
+            "crossed": [_interval(low=0.9)],
+            "negative": [_interval(low=-0.1)],
+            "above_one": [_interval(high=1.2)],
+            "missing": [_interval(low="cast(null as double)")],
+            "point_without_coverage": [_interval(low=0.8)],
+            "interval_with_coverage": [_interval(coverage=1.0, mixed=0.0)],
+        },
+    ),
+    Case(
+        "bounds",
+        {"column": "share", "low": 0, "high": 1},
+        [{"share": 0.0}, {"share": 1.0}],
+        {"low": [{"share": -0.01}], "high": [{"share": 1.01}]},
+    ),
+    Case(
+        "ratio_near_one",
+        {"column": "ratio", "tolerance": 0.001},
+        [{"ratio": 1.0009}, {"ratio": "cast(null as double)"}],
+        {"off": [{"ratio": 1.0011}], "under": [{"ratio": 0.5}]},
+    ),
+    Case(
+        "no_growth_over_break",
+        {},
+        [_growth(), _growth(has_break=True, is_comparable=False, reason_code="'series_break'", cagr_real="null")],
+        {
+            "break": [_growth(has_break=True, cagr_real="cast(null as double)")],
+            "gap": [_growth(n_obs=2)],
+            "growth_over_break": [_growth(has_break=True, is_comparable=False, reason_code="'series_break'")],
+            "unusable": [_growth(is_usable=False, is_comparable=False, reason_code="'other'")],
+            "no_growth": [_growth(cagr_real="cast(null as double)")],
+            "no_reason": [_growth(n_obs=2, is_comparable=False)],
+        },
+    ),
+    Case(
+        "growth_consistency",
+        {"column": "growth", "partition_by": ["country"]},
+        [
+            _CHAIN[0] | {"growth": (1.1**2 * 1.2**2) ** 0.25 - 1, "country": "'JPN'"},
+            _CHAIN[1] | {"growth": 0.1, "country": "'JPN'"},
+            _CHAIN[2] | {"growth": 0.2, "country": "'JPN'"},
+        ],
+        {
+            "chain": [
+                _CHAIN[0] | {"growth": 0.16, "country": "'JPN'"},
+                _CHAIN[1] | {"growth": 0.1, "country": "'JPN'"},
+                _CHAIN[2] | {"growth": 0.2, "country": "'JPN'"},
+            ]
+        },
+    ),
+    Case(
+        "projection_shape",
+        {},
+        [_path(), _path(years_from_base=0, year=2019, market_jpy=500.0)],
+        {
+            "wrong_value": [_path(market_jpy=1000.0)],
+            "wrong_year": [_path(year=2030)],
+            "reported": [_path(data_status="'reported'")],
+            "missing": [_path(market_jpy="cast(null as double)")],
+        },
+    ),
+    Case(
+        "concentration_bounds",
+        {},
+        [_listed()],
+        {
+            "below_equal_shares": [_listed(hhi_listed=0.4)],
+            "above_one": [_listed(hhi_listed=1.1)],
+            "crossed": [_listed(hhi_bound_low=0.3)],
+            "plan_in_set": [_listed(fact_kind="'plan'")],
+            "group_in_set": [_listed(is_cdmo_perimeter=False)],
+            "share_outside_set": [_listed(is_in_listed_set=False)],
+        },
+    ),
+    Case(
+        "known_definitions",
+        {"definitions": "ref('definitions')"},
+        [{"definition_ids": "'one,two'"}, {"definition_ids": "cast(null as string)"}],
+        {"unknown": [{"definition_ids": "'one,three'"}], "part_of_a_name": [{"definition_ids": "'on'"}]},
+    ),
+    Case(
+        "every_statement_once",
+        {"claims": "ref('claims')"},
+        [{"claim_id": "'first'"}, {"claim_id": "'second'"}],
+        {
+            "missing": [{"claim_id": "'first'"}],
+            "twice": [{"claim_id": "'first'"}, {"claim_id": "'second'"}, {"claim_id": "'second'"}],
+            "other": [{"claim_id": "'first'"}, {"claim_id": "'second'"}, {"claim_id": "'study'"}],
+        },
+    ),
+    Case(
+        "runnable_evidence",
+        {},
+        [{"evidence_key": "'select definition_id from definitions'"}],
+        {
+            "no_rows": [{"evidence_key": "'select definition_id from definitions where false'"}],
+            "missing": [{"evidence_key": "cast(null as string)"}],
+        },
+    ),
+]
+
+
+def _select(rows: list[Row]) -> str:
+    def line(row: Row) -> str:
+        return "select " + ", ".join(f"{_literal(value)} as {name}" for name, value in row.items())
+
+    return "\nunion all\n".join(line(row) for row in rows)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"cast({value!r} as double)"
+    return "'JPN'" if value == "JPN" else "'a'" if value == "a" else str(value)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> DbtRun:
+    """One dbt invocation over a sound and several broken tables for each generic test."""
+    project = tmp_path_factory.mktemp("generic")
+    shutil.copytree(DBT_PROJECT / "tests" / "generic", project / "tests" / "generic")
+    shutil.copytree(DBT_PROJECT / "macros", project / "macros")
+    shutil.copy(DBT_PROJECT / "profiles.yml", project / "profiles.yml")
+    (project / "macros" / "latest_edition.sql").unlink()
+    (project / "dbt_project.yml").write_text(
+        "name: biopharma\nversion: '1.0'\nprofile: biopharma\nflags: {send_anonymous_usage_stats: false}\n"
+    )
+    models = project / "models"
+    models.mkdir()
+    (models / "definitions.sql").write_text("select 'one' as definition_id union all select 'two' as definition_id")
+    claims = {"first": True, "second": True, "study": False}
+    (models / "claims.sql").write_text(
+        _select([{"claim_id": f"'{claim}'", "is_seed_claim": is_seed} for claim, is_seed in claims.items()])
+    )
+    entries = []
+    for case in CASES:
+        tables = {f"{case.test}__sound": case.sound}
+        tables |= {f"{case.test}__{reason}": rows for reason, rows in case.broken.items()}
+        for name, rows in tables.items():
+            (models / f"{name}.sql").write_text(_select(rows))
+            test = {case.test: {"name": f"test_{name}", "arguments": case.arguments}}
+            entries.append({"name": name, "data_tests": [test]})
+    (models / "models.yml").write_text(yaml.safe_dump({"version": 2, "models": entries}))
+    return run_dbt(["build"], project=project, work_file=project / "tiny.duckdb", target=project / "target")
+
+
+def test_every_generic_test_is_proven() -> None:
+    defined = {path.stem for path in (DBT_PROJECT / "tests" / "generic").glob("*.sql")}
+    assert defined == {case.test for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.test)
+def test_sound_rows_pass(outcome: DbtRun, case: Case) -> None:
+    assert outcome.exception is None
+    assert outcome.status[f"test_{case.test}__sound"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("test", "reason"), [(case.test, reason) for case in CASES for reason in case.broken], ids=lambda value: value
+)
+def test_broken_rows_fail(outcome: DbtRun, test: str, reason: str) -> None:
+    assert outcome.status[f"{test}__{reason}"] == "success", "the broken table itself was built"
+    assert outcome.status[f"test_{test}__{reason}"] == "fail"
+
+
+def test_generic_tests_need_no_package() -> None:
+    assert not (DBT_PROJECT / "packages.yml").exists()
+    assert not (DBT_PROJECT / "dependencies.yml").exists()

@@ -1,0 +1,269 @@
+"""The `biopharma` command. Every command calls a plain function and shows what it returned."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import date, datetime
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from ingest.errors import IngestError
+from ingest.settings import Settings
+
+# Libraries that report usage are told not to before any of them is imported.
+for _name, _value in {
+    "DO_NOT_TRACK": "1",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The biopharma warehouse: publishers' bytes in, defended figures out.",
+)
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+ReleaseOption = Annotated[
+    str | None, typer.Option("--release", help="Number of a release; default: the current one.")
+]
+
+
+@app.command()
+def run(
+    force: Annotated[bool, typer.Option("--force", help="Load, build and publish also what is unchanged.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="YYYY-MM-DD",
+            help="Build what could have been built on this day; kept as a release, but not made the current one.",
+        ),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Without Dagster: the run is not shown in the UI.")] = False,
+) -> None:
+    """Load, check, build and publish everything, then print what the published warehouse says."""
+    settings = Settings.from_env()
+    from orchestration import reader, terminal
+
+    started = time.perf_counter()
+    out, progress_out = terminal.console(), terminal.console(stderr=True)
+    day = _day(as_of)
+    with terminal.Follower(progress_out) as progress:
+        if plain:
+            from orchestration import pipeline
+
+            report = pipeline.run(settings, force=force, as_of=day, progress=progress)
+        else:
+            from orchestration import ui
+
+            report = ui.run_job(settings, force=force, as_of=day, progress=progress)
+    terminal.show_release(out, reader.release_dir(settings, report.release_id))
+    word = (
+        f"release {report.release_id} is published"
+        if report.is_new_release
+        else (f"nothing changed since release {report.release_id}")
+    )
+    if day is not None:
+        word += f"; it is as of {day} and not the current one (biopharma query --release {report.release_id})"
+    out.print(f"\n[bold green]Done in {time.perf_counter() - started:.1f} s:[/] {word}.")
+
+
+@app.command()
+def parse(
+    source: Annotated[str, typer.Argument(help="Code of the source (biopharma sources).")],
+    files: Annotated[list[Path], typer.Argument(help="The publisher's files of one edition.")],
+    to: Annotated[Path, typer.Option("--to", help="Parquet file to write; with several tables, one file for each.")],
+    published_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Where the files do not tell it."),
+    ] = None,
+) -> None:
+    """Write the canonical rows of a publisher's file, or say why it cannot be read."""
+    from orchestration import pipeline, terminal
+    from orchestration.text import rows_text
+
+    out = terminal.console()
+    for written in pipeline.parse_to(source, files, to, published_on=_day(published_on)):
+        if written.is_rejected:
+            told = f"{rows_text(written.row_count)} could not be taken; reasons: {written.path}"
+            out.print(told, style="yellow", markup=False)
+        else:
+            out.print(f"{rows_text(written.row_count)} of {written.table_name}: {written.path}", markup=False)
+
+
+@app.command()
+def load(
+    source: Annotated[str, typer.Argument(help="Code of the source (biopharma sources).")],
+    files: Annotated[list[Path], typer.Argument(help="The publisher's files of one edition.")],
+    published_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Where the files do not tell it."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Parse also what is committed already.")] = False,
+) -> None:
+    """Archive a publisher's files and commit them as a live edition; the next run builds on it."""
+    from orchestration import pipeline, terminal
+    from orchestration.text import rows_text
+
+    edition = pipeline.load_files(Settings.from_env(), source, files, published_on=_day(published_on), force=force)
+    out = terminal.console()
+    out.print(
+        f"{edition.source_code}: edition {edition.edition_id} ({edition.partition}), published "
+        f"{edition.published_on}: {rows_text(edition.row_count)}, {edition.rows_quarantined:,} in quarantine."
+    )
+    out.print("Build on it: biopharma run")
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="A query; `-` reads it from standard input.")],
+    form: Annotated[
+        Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print the rows.")
+    ] = "table",
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Rows to print, 0 for all; default: 100 in a table, else all.")
+    ] = None,
+    release: ReleaseOption = None,
+) -> None:
+    """Ask the published warehouse; it is opened read-only and without access to anything else."""
+    import duckdb
+
+    from orchestration import reader, terminal
+    from orchestration.errors import RunError
+
+    text = sys.stdin.read() if sql == "-" else sql
+    shown = (100 if form == "table" else 0) if limit is None else limit
+    with reader.open_release(reader.release_dir(Settings.from_env(), release)) as connection:
+        try:
+            result = connection.execute(text)
+            columns = [column[0] for column in result.description or []]
+            rows = result.fetchmany(shown + 1) if shown else result.fetchall()
+        except duckdb.Error as error:
+            raise RunError(
+                f"the query failed: {error}".rstrip(),
+                remedy='See what there is: biopharma query "select table_name, description from catalog.tables".',
+            ) from error
+        cut = bool(shown) and len(rows) > shown
+        terminal.show_rows(terminal.console(), columns, rows[:shown] if cut else rows, form)
+        if cut:
+            terminal.console(stderr=True).print(f"[dim]The first {shown} rows; all: --limit 0.[/]")
+
+
+@app.command()
+def status(release: ReleaseOption = None) -> None:
+    """Show the current release: its sources with edition, age, rows and licence, and its quality."""
+    settings = Settings.from_env()
+    from orchestration import reader, terminal
+
+    directory = reader.release_dir(settings, release)
+    out = terminal.console()
+    with reader.open_release(directory) as connection:
+        made, as_of, engine = connection.execute(
+            "select created_at, as_of, duckdb_version from catalog.release"
+        ).fetchall()[0]
+        current = directory == settings.current.resolve()
+        out.print(
+            f"[bold]Release {directory.name}[/]{' (current)' if current else ''}, made {made:%Y-%m-%d %H:%M %Z}"
+            f"{f', as of {as_of}' if as_of else ''}, DuckDB {engine}: {directory}"
+        )
+        terminal.show_sources(out, connection)
+        terminal.show_quality(out, connection)
+    releases = sorted(path.name for path in settings.releases.glob("[0-9]*"))
+    out.print(f"Releases: {', '.join(releases)}")
+
+
+@app.command()
+def sources() -> None:
+    """List the sources that the project knows."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ingest.source import discover
+    from orchestration import terminal
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in ("Source", "Publisher", "Title", "Tables", "Cadence", "Licence"):
+        table.add_column(head, overflow="fold")
+    for code, source in discover().items():
+        spec = source.spec
+        table.add_row(
+            code,
+            escape(spec.publisher),
+            escape(spec.title),
+            ", ".join(spec.tables),
+            spec.cadence,
+            escape(spec.licence.name),
+        )
+    terminal.console().print(table)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    daemon: Annotated[
+        bool, typer.Option("--daemon/--no-daemon", help="With the daemon that starts runs and schedules.")
+    ] = True,
+) -> None:
+    """Serve Dagster's web interface on this machine: lineage, checks, runs and schedules."""
+    from orchestration import terminal
+    from orchestration import ui as dagster_ui
+
+    out = terminal.console()
+    out.print("Starting the Dagster UI (ten to twenty seconds); stop it with Ctrl+C.")
+    code = dagster_ui.serve(
+        Settings.from_env(),
+        port=port,
+        daemon=daemon,
+        ready=lambda address: out.print(f"[bold green]{address}[/]  lineage: {address}/asset-groups"),
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from orchestration import terminal
+
+    terminal.console().print(version_of("biopharma-warehouse"))
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+def main() -> None:
+    """Run the command; a named error is shown without a traceback unless BIOPHARMA_DEBUG is set."""
+    if os.environ.get("BIOPHARMA_DEBUG"):
+        app()
+        return
+    try:
+        app()
+    except IngestError as error:
+        _fail(error.text.removesuffix(error.remedy).strip(), error.remedy)
+    except KeyboardInterrupt:
+        _fail("Interrupted.", "The current release stands; run again to go on.", code=130)
+    except Exception as error:
+        _fail(
+            f"{type(error).__name__}: {error}",
+            "This is a defect of the program: set BIOPHARMA_DEBUG=1 to see where; the current release stands.",
+        )
+
+
+def _fail(problem: str, remedy: str, code: int = 1) -> None:
+    from rich.markup import escape
+
+    from orchestration import terminal
+
+    out = terminal.console(stderr=True)
+    out.print(f"[bold red]{escape(problem)}[/]")
+    out.print(escape(remedy))
+    sys.exit(code)

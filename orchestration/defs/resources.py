@@ -1,0 +1,72 @@
+"""The one resource: the installation, held for the length of a run, and how the run was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+import dagster as dg
+
+from ingest.errors import IngestError
+from ingest.settings import Settings
+from orchestration.lock import exclusive
+from orchestration.progress import Progress
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """What every step gets."""
+
+    settings: Settings
+    progress: Progress
+    force: bool
+    as_of: date | None
+
+
+def warehouse_resource(settings: Settings, progress: Progress) -> dg.ResourceDefinition:
+    """A resource that holds the installation's lock while a run lasts.
+
+    All steps of a run are in one process, so the resource is made once per run; a second run is refused with
+    the name of the first.
+    """
+
+    @dg.resource(
+        description="The installation. One run at a time holds it.",
+        config_schema={
+            "force": dg.Field(bool, default_value=False, description="Load and publish also what is unchanged."),
+            "as_of": dg.Field(
+                str, is_required=False, description="Build what could have been built on this day (YYYY-MM-DD)."
+            ),
+        },
+    )
+    @contextmanager
+    def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
+        config = context.resource_config
+        as_of = config.get("as_of")
+        with failing_loudly(), exclusive(settings, "a Dagster run"):
+            yield Warehouse(
+                settings=settings,
+                progress=progress,
+                force=bool(config.get("force", False)),
+                as_of=date.fromisoformat(as_of) if as_of else None,
+            )
+
+    return warehouse
+
+
+@contextmanager
+def failing_loudly() -> Iterator[None]:
+    """Turn errors into failures that show their text and are not tried again, since another try cannot cure them.
+
+    Errors of the operating system pass: a full disk or a share that is away may be there again at the next try.
+    """
+    try:
+        yield
+    except IngestError as error:
+        raise dg.Failure(description=error.text, metadata={"remedy": error.remedy}, allow_retries=False) from error
+    except (OSError, dg.Failure):
+        raise
+    except Exception as error:
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=False) from error

@@ -1,0 +1,569 @@
+"""A run as plain functions: load, prepare, check, build, check, publish.
+
+Each function does one step on disk and may be called alone; `run` calls them in order. Dagster and the command
+line call these same functions. The work file is private and made anew by `prepare`, so a damaged or half-built one
+never matters; what has passed on it is kept beside it, and only a work file that has passed everything is
+published.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from ingest import load, workfile
+from ingest.archive import write_atomically
+from ingest.lake import Edition
+from ingest.settings import Settings
+from ingest.source import discover, get
+from orchestration import fingerprint, release
+from orchestration.errors import BlockedError, BuildError, RunError
+from orchestration.lock import exclusive
+from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
+
+if TYPE_CHECKING:
+    from data_quality.runner import CheckResult
+
+Stage = Literal["lake", "marts"]
+
+# What a work file must have passed to be published, in this order.
+GATES = ("lake", "models", "marts")
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What dbt reports of one model or test. `status` is dbt's word; `failures` counts the rows a test found."""
+
+    unique_id: str
+    kind: str
+    name: str
+    schema_name: str | None
+    table_name: str | None
+    status: str
+    severity: str | None
+    failures: int | None
+    message: str | None
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether the node leaves what is downstream of it free to go on."""
+        return self.status in {"success", "pass", "warn"}
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """Models and tests of one dbt build."""
+
+    models: list[NodeResult]
+    tests: list[NodeResult]
+
+    @property
+    def failed(self) -> list[NodeResult]:
+        """Nodes that failed or were skipped because of one that did."""
+        return [node for node in [*self.models, *self.tests] if not node.ok]
+
+    def raise_for_failure(self) -> None:
+        """Raise BuildError if a model or a test of severity `error` failed."""
+        causes = [node for node in self.failed if node.status != "skipped"] or self.failed
+        if causes:
+            first = causes[0]
+            more = f" and {len(causes) - 1} more" if len(causes) > 1 else ""
+            raise BuildError(
+                f"{first.kind} {first.name} {_outcome(first)}{more}",
+                remedy="Correct the model or its inputs and run again; the current release is untouched.",
+            )
+
+
+@dataclass
+class Counts:
+    """How many expectations of a stage passed, were warned of, or failed."""
+
+    passed: int = 0
+    warned: int = 0
+    failed: int = 0
+
+
+@dataclass
+class RunReport:
+    """What a run did. `seconds` is by step; `release_id` is the release that stands for the inputs."""
+
+    started_at: datetime
+    as_of: date | None = None
+    release_id: str | None = None
+    is_new_release: bool = False
+    editions: list[Edition] = field(default_factory=list)
+    checks: dict[str, Counts] = field(default_factory=dict)
+    build: BuildReport | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkState:
+    """What stands in the work file and which gates it has passed."""
+
+    build_id: str
+    fingerprint: str
+    as_of: str | None
+    passed: tuple[str, ...] = ()
+    blocked: str | None = None
+
+
+def load_source(settings: Settings, code: str, *, force: bool = False, progress: Progress = silent) -> list[Edition]:
+    """Bring a source's editions into the lake and up to the present rules; returns their commit records.
+
+    The bundled edition is read, and live editions whose parser, contract or vocabulary has changed since are
+    parsed again from the archive. Raises IngestError; what was committed before stands.
+    """
+    source = get(code)
+    with timed(progress, "load", code):
+        return load.load_all(settings, source, force=force)
+
+
+def load_files(
+    settings: Settings, code: str, paths: Sequence[Path], *, published_on: date | None = None, force: bool = False
+) -> Edition:
+    """Archive a publisher's files and commit them to the lake as a live edition; returns its commit record.
+
+    Raises IngestError for files that fail; they go into quarantine with the reason, and what was committed
+    before stands.
+    """
+    source = get(code)
+    with exclusive(settings, f"loading {code}"):
+        return load.load_files(settings, source, paths, published_on=published_on, force=force)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file of canonical (or rejected) rows."""
+
+    path: Path
+    table_name: str
+    row_count: int
+    is_rejected: bool = False
+
+
+def parse_to(code: str, paths: Sequence[Path], target: Path, *, published_on: date | None = None) -> list[Written]:
+    """Parse files that somebody has at hand into canonical rows as Parquet; returns what was written.
+
+    All states of files that hold their own history are written. One table goes to `target`; several go beside it
+    as `<stem>.<table>.parquet`, and rows that could not be read or break the contract to `<stem>.rejected.parquet`
+    with the reason. Raises IngestError for files that are not what the source publishes; nothing is written then.
+    """
+    source = get(code)
+    files = load.in_hand(source, paths)
+    parsed = load.parse_files(source, files)
+    read_at = datetime.now(UTC)
+    frames: dict[str, list[pl.DataFrame]] = {}
+    rejects: list[pl.DataFrame] = []
+    for state in parsed.states:
+        published = state.published_on or published_on or read_at.date()
+        tables, rejected, _ = load.conform_all(
+            source,
+            state,
+            edition_id=load.edition_id_of(state, published, [file.sha256 for file in files]),
+            published_on=published,
+            ingested_at=read_at,
+        )
+        rejects.append(rejected)
+        for name, frame in tables.items():
+            frames.setdefault(name, []).append(frame)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, parts in frames.items():
+        path = target if len(frames) == 1 else target.with_name(f"{target.stem}.{name}.parquet")
+        rows = pl.concat(parts)
+        _write_frame(rows, path)
+        written.append(Written(path, name, rows.height))
+    left_out = pl.concat(rejects)
+    if left_out.height:
+        path = target.with_name(f"{target.stem}.rejected.parquet")
+        _write_frame(left_out, path)
+        written.append(Written(path, ", ".join(sorted(frames)), left_out.height, is_rejected=True))
+    return written
+
+
+def prepare(settings: Settings, *, as_of: date | None = None, progress: Progress = silent) -> Path:
+    """Make the work file anew over the committed editions; returns its path. Nothing has passed on it yet."""
+    with timed(progress, "prepare"):
+        _state_file(settings).unlink(missing_ok=True)
+        state = WorkState(
+            build_id=uuid.uuid4().hex,
+            fingerprint=fingerprint.of_inputs(settings, as_of=as_of),
+            as_of=as_of.isoformat() if as_of else None,
+        )
+        for made in (settings.work / "checks", settings.work / "data_docs"):
+            shutil.rmtree(made, ignore_errors=True)
+        path = workfile.prepare(settings, as_of=as_of)
+        connection = workfile.connect(path, settings)
+        try:
+            connection.execute("create schema run")
+            connection.execute("create table run.build as select ? as build_id", [state.build_id])
+        finally:
+            connection.close()
+        _write_state(settings, state)
+    return path
+
+
+def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> list[CheckResult]:
+    """Run the expectations of a stage on the work file; returns their results, also of those that did not hold.
+
+    Results are kept for the release and for whoever looks for the reason. Call `raise_for_block` to stop on
+    an expectation of severity `fail`.
+    """
+    from data_quality import runner
+
+    with timed(progress, f"check {stage}"):
+        state = _require_state(settings)
+        _write_state(settings, _without(state, stage))
+        results = runner.run_checks(settings, stage, docs_dir=settings.work / "data_docs")
+        _write_frame(runner.results_frame(results), checks_file(settings, stage))
+        blocking = runner.blocking_failures(results)
+        passed = _without(state, stage)
+        if blocking:
+            passed = replace(passed, blocked=_block_text(stage, blocking))
+        else:
+            passed = replace(passed, passed=(*passed.passed, stage))
+        _write_state(settings, passed)
+    return results
+
+
+def raise_for_block(settings: Settings) -> None:
+    """Raise BlockedError if an expectation of severity `fail` did not hold on the present work file."""
+    state = read_state(settings)
+    if state and state.blocked:
+        raise BlockedError(
+            state.blocked,
+            remedy=(
+                "Nothing was published and the current release stands. "
+                f"All results: {settings.work / 'checks'}; as pages: {settings.work / 'data_docs'}."
+            ),
+        )
+
+
+def build_models(
+    settings: Settings, *, select: Sequence[str] | None = None, progress: Progress = silent
+) -> BuildReport:
+    """Build and test the dbt models on the work file, in this process; returns what became of each node.
+
+    `select` limits the build to models by name, with their tests. Raises BuildError where dbt could not start
+    (a syntax error in a model, say); call `BuildReport.raise_for_failure` to stop on a failed node.
+    """
+    with timed(progress, "models"):
+        state = _require_state(settings)
+        # Whatever is built anew has not passed the expectations on the marts. Models built from other inputs than
+        # the rest of the work file may be looked at, and are not published under its fingerprint.
+        as_of = date.fromisoformat(state.as_of) if state.as_of else None
+        is_current = fingerprint.of_inputs(settings, as_of=as_of) == state.fingerprint
+        state = _without(state, "marts") if select and is_current else _without(state, "models", "marts")
+        _write_state(settings, state)
+        nodes = _dbt_build(settings, select, progress)
+        report = BuildReport(
+            models=[node for node in nodes if node.kind != "test"],
+            tests=[node for node in nodes if node.kind == "test"],
+        )
+        if select is None:
+            _write_frame(_nodes_frame(nodes), checks_file(settings, "models"))
+            if not report.failed and is_current:
+                _write_state(settings, replace(state, passed=(*state.passed, "models")))
+        elif report.failed:
+            _write_state(settings, _without(state, "models"))
+    return report
+
+
+def dbt_manifest(settings: Settings, *, progress: Progress = silent) -> Path:
+    """dbt's manifest of the project as it stands now; parsed again whenever a file of the project has changed.
+
+    The file is named by the project's digest, so a manifest of another state of the project cannot be taken
+    for it.
+    """
+    folder = settings.work / "dbt" / "manifests"
+    path = folder / f"{fingerprint.of_dbt_project(settings)[:16]}.json"
+    if not path.exists():
+        with timed(progress, "dbt parse"):
+            folder.mkdir(parents=True, exist_ok=True)
+            target = settings.work / "dbt" / f"parse.{os.getpid()}"
+            try:
+                _invoke_dbt(settings, ["parse", "--no-partial-parse"], target)
+                (target / "manifest.json").replace(path)
+                # What was parsed serves the next build, which takes over every file that is still the same.
+                parsed = settings.work / "dbt" / "target" / "partial_parse.msgpack"
+                parsed.parent.mkdir(exist_ok=True)
+                (target / parsed.name).replace(parsed)
+            finally:
+                shutil.rmtree(target, ignore_errors=True)
+            for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-5]:
+                old.unlink(missing_ok=True)
+    return path
+
+
+def publish(settings: Settings, *, force: bool = False, progress: Progress = silent) -> tuple[release.Release, bool]:
+    """Publish the work file as a release; returns the release and whether it is new.
+
+    With unchanged inputs the release that stands for them is returned, unless `force` is set. Raises RunError
+    for a work file that has not passed every gate, and ReleaseError where the release does not verify; the
+    current release stands in both cases.
+    """
+    raise_for_block(settings)
+    with timed(progress, "release"):
+        state = _require_state(settings)
+        missing = [gate for gate in GATES if gate not in state.passed]
+        as_of = date.fromisoformat(state.as_of) if state.as_of else None
+        if "models" in missing and fingerprint.of_inputs(settings, as_of=as_of) != state.fingerprint:
+            raise RunError(
+                "inputs (editions, vocabulary, suites, models or code) have changed since the work file was prepared",
+                remedy="Run again: biopharma run.",
+            )
+        if missing:
+            raise RunError(
+                f"the work file has not passed: {', '.join(missing)}",
+                remedy="Run the whole pipeline: biopharma run.",
+            )
+        if not force and (known := release.standing_for(settings, state.fingerprint)):
+            return known, False
+        content = release.Content(
+            build_id=state.build_id,
+            fingerprint=state.fingerprint,
+            as_of=as_of,
+            checks={stage: checks_file(settings, stage) for stage in GATES},
+            data_docs=settings.work / "data_docs",
+        )
+        made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
+    return made, True
+
+
+def unchanged(settings: Settings, *, as_of: date | None = None) -> release.Release | None:
+    """The release that stands for the inputs as they are now, if there is one and it verifies.
+
+    Neither Dagster, nor dbt, nor Great Expectations is imported for it.
+    """
+    return release.standing_for(settings, fingerprint.of_inputs(settings, as_of=as_of))
+
+
+def run(
+    settings: Settings, *, force: bool = False, as_of: date | None = None, progress: Progress = silent
+) -> RunReport:
+    """Everything from the lake to the current release; returns what was done.
+
+    Raises BusyError if another process holds the installation, IngestError for a source that cannot be loaded,
+    BuildError for a model, BlockedError for an expectation of severity `fail`, ReleaseError for a release that
+    does not verify. The current release stands in all these cases.
+    """
+    watch = Stopwatch(progress)
+    report = RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
+    with exclusive(settings, "a run"):
+        if not force and (known := unchanged(settings, as_of=as_of)):
+            report.release_id = known.release_id
+            return report
+        for code in discover():
+            report.editions += load_source(settings, code, force=force, progress=watch)
+        prepare(settings, as_of=as_of, progress=watch)
+        report.checks["lake"] = counts(check(settings, "lake", progress=watch))
+        raise_for_block(settings)
+        report.build = build_models(settings, progress=watch)
+        report.build.raise_for_failure()
+        report.checks["marts"] = counts(check(settings, "marts", progress=watch))
+        raise_for_block(settings)
+        made, report.is_new_release = publish(settings, force=force, progress=watch)
+        report.release_id = made.release_id
+    return report
+
+
+def counts(results: Sequence[CheckResult]) -> Counts:
+    """Results by outcome: a check that did not hold is warned of or failed by its severity."""
+    missed = [result for result in results if not result.success]
+    failed = sum(result.severity == "fail" for result in missed)
+    return Counts(passed=len(results) - len(missed), warned=len(missed) - failed, failed=failed)
+
+
+def checks_file(settings: Settings, stage: str) -> Path:
+    """Where the results of a stage (lake, models or marts) are kept, as Parquet."""
+    return settings.work / "checks" / f"{stage}.parquet"
+
+
+def read_state(settings: Settings) -> WorkState | None:
+    """What stands in the work file, or None if there is none or it was left half-made."""
+    try:
+        raw: dict[str, Any] = json.loads(_state_file(settings).read_text(encoding="utf-8"))
+        return WorkState(**{**raw, "passed": tuple(raw["passed"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _state_file(settings: Settings) -> Path:
+    return settings.work / "state.json"
+
+
+def _write_state(settings: Settings, state: WorkState) -> None:
+    write_atomically(_state_file(settings), json.dumps(asdict(state), indent=2).encode())
+
+
+def _require_state(settings: Settings) -> WorkState:
+    state = read_state(settings)
+    if state is None or not settings.work_file.exists():
+        raise RunError("there is no work file", remedy="Run the whole pipeline: biopharma run.")
+    return state
+
+
+def _without(state: WorkState, *gates: str) -> WorkState:
+    return replace(state, passed=tuple(gate for gate in state.passed if gate not in gates), blocked=None)
+
+
+def _block_text(stage: str, blocking: Sequence[CheckResult]) -> str:
+    first = blocking[0]
+    found = first.exception or first.examples or first.observed_value
+    more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    return (
+        f"expectation {first.check_id} on {first.table_schema}.{first.table_name} did not hold{more}: "
+        f"{first.description.rstrip('.')}" + (f"; found {_shorten(found)}" if found else "")
+    )
+
+
+def _shorten(text: str, length: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _write_frame(frame: pl.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    frame.write_parquet(temporary)
+    temporary.replace(path)
+
+
+def _nodes_frame(nodes: Sequence[NodeResult]) -> pl.DataFrame:
+    schema = {
+        "unique_id": pl.String(),
+        "kind": pl.String(),
+        "name": pl.String(),
+        "schema_name": pl.String(),
+        "table_name": pl.String(),
+        "status": pl.String(),
+        "severity": pl.String(),
+        "failures": pl.Int64(),
+        "message": pl.String(),
+        "seconds": pl.Float64(),
+    }
+    return pl.DataFrame([asdict(node) for node in nodes], schema=schema, orient="row")
+
+
+def _outcome(node: NodeResult) -> str:
+    if node.kind == "test" and node.status == "fail":
+        return f"found {node.failures} rows on {node.table_name or 'the project'}"
+    return f"ended as {node.status}: {_shorten(node.message or 'no message')}"
+
+
+def _dbt_build(settings: Settings, select: Sequence[str] | None, progress: Progress) -> list[NodeResult]:
+    def follow(event: Any) -> None:
+        if event.info.name == "NodeStart":
+            progress(StepEvent("models", str(event.data.node_info.node_name)))
+
+    # Unit tests are about the models on made-up rows, not about this build's data: the test suite runs them.
+    command = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
+    if select is not None:
+        command += ["--select", *select]
+    result = _invoke_dbt(settings, command, settings.work / "dbt" / "target", follow)
+    relations = {e.node.unique_id: (e.node.schema, e.node.alias) for e in result.results if not _is_test(e.node)}
+    return [_node_result(entry, relations) for entry in result.results]
+
+
+def _is_test(node: Any) -> bool:
+    return str(node.resource_type) in {"test", "unit_test"}
+
+
+def _node_result(entry: Any, relations: dict[str, tuple[str, str]]) -> NodeResult:
+    node = entry.node
+    kind = "test" if _is_test(node) else str(node.resource_type)
+    tested = [getattr(node, "attached_node", None), *node.depends_on.nodes]
+    schema, table = next((relations[name] for name in [node.unique_id, *tested] if name in relations), (None, None))
+    return NodeResult(
+        unique_id=node.unique_id,
+        kind=kind,
+        name=node.name,
+        schema_name=schema,
+        table_name=table,
+        status=str(entry.status),
+        severity=str(getattr(node.config, "severity", "error")).lower() if kind == "test" else None,
+        failures=entry.failures,
+        message=entry.message or None,
+        seconds=float(entry.execution_time),
+    )
+
+
+def _invoke_dbt(settings: Settings, command: list[str], target: Path, follow: Any = None) -> Any:
+    """Run dbt in this process; returns its result object. Leaves no connection, directory or variable behind."""
+    variables = {
+        "BIOPHARMA_WORK_FILE": str(settings.work_file),
+        "BIOPHARMA_MEMORY": settings.memory_limit,
+        # One thread adds numbers in one order: equal inputs give equal figures to the last digit, and a release
+        # that nothing was revised in says so. The models are small beside what dbt itself costs.
+        "BIOPHARMA_THREADS": "1",
+        "BIOPHARMA_SPILL": str(settings.work / "spill"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    with _environment(variables):
+        from dbt.cli.main import dbtRunner
+
+        arguments = [
+            *command,
+            "--project-dir",
+            str(settings.dbt_project),
+            "--profiles-dir",
+            str(settings.dbt_project),
+            "--target-path",
+            str(target),
+            "--log-path",
+            str(settings.work / "dbt" / "logs"),
+            "--log-level",
+            "none",
+            "--no-use-colors",
+            "--no-version-check",
+        ]
+        try:
+            outcome = dbtRunner(callbacks=[follow] if follow else []).invoke(arguments)
+        finally:
+            _close_dbt()
+    if outcome.exception is not None or outcome.result is None:
+        raise BuildError(
+            f"dbt could not {command[0]}: {_shorten(str(outcome.exception or 'no reason given'), 1000)}",
+            remedy="Correct the dbt project; the current release is untouched.",
+        )
+    return outcome.result
+
+
+def _close_dbt() -> None:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.adapters.factory import reset_adapters
+
+    # dbt keeps its connection for the life of the process, and with it the lock on the work file.
+    with suppress(AttributeError):
+        DuckDBConnectionManager.close_all_connections()
+    reset_adapters()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables, and undo that and any change of directory."""
+    before = {name: os.environ.get(name) for name in variables}
+    directory = Path.cwd()
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.chdir(directory)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

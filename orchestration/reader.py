@@ -1,0 +1,69 @@
+"""Reading a release: a connection that can neither write nor reach anything but the release.
+
+Imports DuckDB and the standard library only, so that a query answers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ingest.settings import Settings
+from orchestration.errors import ReleaseError
+
+DATABASE = "warehouse.duckdb"
+
+
+def current_dir(settings: Settings) -> Path:
+    """Directory of the current release; raises ReleaseError if there is none."""
+    if not settings.current.is_symlink():
+        raise ReleaseError("there is no release yet", remedy="Make one: biopharma run.")
+    path = settings.current.resolve()
+    if not (path / DATABASE).is_file():
+        raise ReleaseError(
+            "the current release is gone",
+            file=str(path),
+            remedy="Make it anew: biopharma run --force.",
+        )
+    return path
+
+
+def release_dir(settings: Settings, release_id: str | None = None) -> Path:
+    """Directory of a release by its number, the current one without; raises ReleaseError if there is none."""
+    if release_id is None:
+        return current_dir(settings)
+    name = release_id.zfill(4)
+    path = settings.releases / name
+    if not name.isdigit() or not (path / DATABASE).is_file():
+        raise ReleaseError(
+            f"there is no release {release_id}",
+            file=str(settings.releases),
+            remedy="See the releases: biopharma status.",
+        )
+    return path
+
+
+@contextmanager
+def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to a release, without access to files, network or extensions."""
+    connection = duckdb.connect(
+        # The directory itself and not the link to it: DuckDB shares open databases by path.
+        str(directory.resolve() / DATABASE),
+        read_only=True,
+        config={
+            "enable_external_access": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": "",
+        },
+    )
+    try:
+        # Marts first, so that a query may name them without their schema; then nothing can be set any more.
+        connection.execute("set search_path = 'marts,facts,vocabulary,quality,catalog'")
+        connection.execute("set lock_configuration = true")
+        yield connection
+    finally:
+        connection.close()

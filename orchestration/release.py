@@ -1,0 +1,834 @@
+"""A release: a numbered, immutable directory, built aside, verified, and switched to in one step.
+
+    releases/0004/warehouse.duckdb    schemas marts, facts, vocabulary, quality, catalog; every column described
+                  parquet/<mart>.parquet
+                  dictionary.json     every table and column with description, type and unit
+                  manifest.json       inputs, licences, engines, and the SHA-256 of every other file
+                  notes.md            what is new, what was revised, what is known to be wrong
+                  data_docs/          the expectations as pages
+    current -> releases/0004
+
+A release is built in a hidden directory and renamed when it has verified; then the link is replaced. Whatever
+happens in between, `current` names a whole release: the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingest.settings import Settings
+from orchestration import fingerprint as inputs
+from orchestration import reader
+from orchestration.catalog import OWN_TABLES, SCHEMAS
+from orchestration.errors import ReleaseError
+from orchestration.text import rows_text
+
+STORAGE_VERSION = "v1.0.0"
+DICTIONARY = "dictionary.json"
+MANIFEST = "manifest.json"
+NOTES = "notes.md"
+
+_CHUNK = 1 << 20
+_STALE_TEMPORARY = ".*.tmp-*"
+# Columns that say when a row is about, by preference.
+_PERIOD_COLUMNS = ("period_start", "period_end", "listed_on", "deal_on")
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on disk, with its manifest."""
+
+    path: Path
+    manifest: dict[str, Any] = field(repr=False)
+
+    @property
+    def release_id(self) -> str:
+        """Its number, four digits."""
+        return self.path.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that it was made from."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def as_of(self) -> str | None:
+        """Day up to which publications were taken, or None for all."""
+        value: str | None = self.manifest["as_of"]
+        return value
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is to be published: the work file's build, and where the results of its checks are.
+
+    `checks` maps the stages lake and marts to Parquet files of expectation results, and models to one of dbt's.
+    """
+
+    build_id: str
+    fingerprint: str
+    as_of: date | None
+    checks: dict[str, Path]
+    data_docs: Path
+
+
+def make(settings: Settings, content: Content, *, progress: Callable[[str], None] = lambda at: None) -> Release:
+    """Publish the work file as the next release and switch to it; returns the release.
+
+    A release made as of a past day is kept beside the others but not switched to. Raises ReleaseError where the
+    work file is another than said, a published table or column has no description, or the release does not
+    verify. Until the last step, and if any of them fails, the current release is the one before.
+    """
+    settings.releases.mkdir(parents=True, exist_ok=True)
+    for leftover in settings.releases.glob(_STALE_TEMPORARY):
+        shutil.rmtree(leftover)
+    previous = current(settings)
+    release_id = f"{max((int(r.release_id) for r in list_releases(settings)), default=0) + 1:04d}"
+    directory = settings.releases / release_id
+    building = settings.releases / f".{release_id}.tmp-{os.getpid()}"
+    created_at = datetime.now(UTC).replace(microsecond=0)
+    try:
+        building.mkdir()
+        _reached("begun", progress)
+        with _building_connection(settings, content, building) as connection:
+            connection.begin()
+            _copy_tables(connection, content)
+            _reached("tables", progress)
+            _write_catalog(connection, release_id, created_at, content, previous)
+            _describe(connection)
+            connection.commit()
+            _reached("catalog", progress)
+            _write_parquet(connection, building / "parquet")
+            _reached("parquet", progress)
+            dictionary = _dictionary(connection, release_id)
+            manifest = _manifest(connection, settings, content, previous, (release_id, created_at))
+            notes = _notes(connection, manifest, previous, created_at.date())
+            connection.execute("checkpoint published")
+        _write_json(building / DICTIONARY, dictionary)
+        (building / NOTES).write_text(notes, encoding="utf-8")
+        if content.data_docs.is_dir():
+            shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
+        _reached("documents", progress)
+        manifest["files"] = _checksums(building)
+        _write_json(building / MANIFEST, manifest)
+        _reached("manifest", progress)
+        verify(building)
+        _seal(building)
+        _reached("verified", progress)
+        building.rename(directory)
+        _sync(settings.releases)
+        _reached("renamed", progress)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    if content.as_of is None:
+        switch(settings, directory)
+        _reached("switched", progress)
+    return read(directory)
+
+
+def switch(settings: Settings, directory: Path) -> None:
+    """Make a release the current one, in one step: readers see the old one or the new one."""
+    link = settings.home / f".{settings.current.name}.tmp-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(directory.relative_to(settings.home))
+    link.replace(settings.current)
+    _sync(settings.home)
+
+
+def read(directory: Path) -> Release:
+    """The release in a directory; raises ReleaseError where it has no readable manifest."""
+    path = directory / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        missing = [key for key in ("fingerprint", "as_of", "files", "tables") if key not in manifest]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}")  # noqa: TRY301
+    except (OSError, ValueError) as error:
+        raise ReleaseError(
+            f"the manifest cannot be read ({error})",
+            file=str(path),
+            remedy="Make a new release: biopharma run --force.",
+        ) from error
+    return Release(directory.resolve(), manifest)
+
+
+def list_releases(settings: Settings) -> list[Release]:
+    """All releases with a readable manifest, oldest first."""
+    found = []
+    for path in sorted(settings.releases.glob("[0-9]*")):
+        try:
+            found.append(read(path))
+        except ReleaseError:
+            # Its number stays taken; verify names the reason to whoever asks for it.
+            found.append(Release(path.resolve(), {"fingerprint": "", "as_of": None, "files": {}, "tables": {}}))
+    return found
+
+
+def current(settings: Settings) -> Release | None:
+    """The current release, or None if there is none that can be read."""
+    if not settings.current.is_symlink():
+        return None
+    try:
+        return read(settings.current.resolve())
+    except ReleaseError:
+        return None
+
+
+def standing_for(settings: Settings, fingerprint: str) -> Release | None:
+    """The newest release with this fingerprint that verifies, made current unless it is as of a past day.
+
+    A run that died after it had built a release, and before it had switched to it, is completed that way.
+    """
+    for candidate in reversed(list_releases(settings)):
+        if candidate.fingerprint != fingerprint:
+            continue
+        try:
+            verify(candidate.path)
+        except ReleaseError:
+            continue
+        now = current(settings)
+        if candidate.as_of is None and (now is None or now.path != candidate.path):
+            switch(settings, candidate.path)
+        return candidate
+    return None
+
+
+def verify(directory: Path) -> None:
+    """Check a release against its manifest and open it as a reader would; raises ReleaseError with what is wrong.
+
+    Every file has its checksum and no other file is there, every table its rows, every mart its Parquet file, and
+    every published table and column a description.
+    """
+    manifest = read(directory).manifest
+    expected: dict[str, Any] = manifest["files"]
+    found = {p.relative_to(directory).as_posix(): p for p in directory.rglob("*") if p.is_file()}
+    found.pop(MANIFEST, None)
+    problems = [f"{name} is missing" for name in sorted(set(expected) - set(found))]
+    problems += [f"{name} does not belong to it" for name in sorted(set(found) - set(expected))]
+    problems += [
+        f"{name} was changed"
+        for name in sorted(set(expected) & set(found))
+        if _sha256(found[name]) != expected[name]["sha256"]
+    ]
+    if not problems:
+        problems += _verify_database(directory, manifest)
+    if problems:
+        more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
+        raise ReleaseError(
+            f"the release does not verify: {'; '.join(problems[:5])}{more}",
+            file=str(directory),
+            remedy="Nothing was switched to it; make a new one: biopharma run --force.",
+        )
+
+
+def _verify_database(directory: Path, manifest: dict[str, Any]) -> list[str]:
+    problems = []
+    try:
+        with reader.open_release(directory) as connection:
+            counts = _row_counts(connection)
+            problems += [
+                f"{name} has {counts.get(name, 'no')} rows, not {rows}"
+                for name, rows in manifest["tables"].items()
+                if counts.get(name) != rows
+            ]
+            problems += [f"{name} is not in the manifest" for name in counts if name not in manifest["tables"]]
+            problems += [f"{name} has no description" for name in _undescribed(connection)]
+            marts = [name.removeprefix("marts.") for name in counts if name.startswith("marts.")]
+    except duckdb.Error as error:
+        return [f"the database cannot be read ({error})"]
+    if not marts:
+        problems.append("it has no marts")
+    problems += [f"mart {n} has no Parquet file" for n in marts if f"parquet/{n}.parquet" not in manifest["files"]]
+    return problems
+
+
+def _row_counts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> dict[str, int]:
+    prefix = f"{database}." if database else ""
+    return {
+        f"{schema}.{table}": _one(connection, f"select count(*) from {prefix}{schema}.{table}")
+        for schema, table in _tables(connection, database)
+    }
+
+
+@contextmanager
+def _building_connection(settings: Settings, content: Content, building: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    from ingest import workfile
+
+    connection = workfile.connect(settings.work_file, settings)
+    try:
+        found = connection.execute("select build_id from run.build").fetchall()
+        if found != [(content.build_id,)]:
+            raise ReleaseError(
+                "the work file is of another run than the checks", remedy="Run again: biopharma run --force."
+            )
+        # Rows are published in a fixed order, so that the same figures give the same Parquet bytes.
+        connection.execute("set preserve_insertion_order = true")
+        connection.execute(
+            f"attach '{_quoted(building / reader.DATABASE)}' as published (storage_version '{STORAGE_VERSION}')"
+        )
+        for schema in SCHEMAS:
+            connection.execute(f"create schema published.{schema}")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> None:
+    def copy(target: str, query: str) -> None:
+        connection.execute(f"create table published.{target} as select * from ({query}) order by all")
+
+    for table in _work_relations(connection, "marts"):
+        copy(f"marts.{table}", f"select * from marts.{table}")
+    for relation, table in _fact_tables(connection).items():
+        copy(f"facts.{table}", f"select * from staging.{relation}")
+    for table in _work_relations(connection, "vocabulary"):
+        copy(f"vocabulary.{table}", f"select * from vocabulary.{table}")
+    for table in ("edition", "quarantine"):
+        copy(f"quality.{table}", f"select * from lake.{table}")
+    results = ", ".join(f"'{_quoted(content.checks[stage])}'" for stage in ("lake", "marts"))
+    copy("quality.expectation_result", f"select * from read_parquet([{results}])")
+    copy(
+        "quality.model_test", f"select * from read_parquet('{_quoted(content.checks['models'])}') where kind = 'test'"
+    )
+
+
+def _work_relations(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
+    rows = connection.execute(
+        "select table_name from information_schema.tables "
+        "where table_catalog = current_database() and table_schema = ? order by 1",
+        [schema],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _fact_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Staging relations of canonical tables, each with the table's name."""
+    from ingest import lake
+
+    known = {f"stg_{name}": name for name in lake.contracts()}
+    return {name: known[name] for name in _work_relations(connection, "staging") if name in known}
+
+
+def _write_catalog(
+    connection: duckdb.DuckDBPyConnection,
+    release_id: str,
+    created_at: datetime,
+    content: Content,
+    previous: Release | None,
+) -> None:
+    connection.execute(
+        "create table published.catalog.release as select cast(? as varchar) as release_id, "
+        "cast(? as timestamp with time zone) as created_at, cast(? as date) as as_of, "
+        "cast(? as varchar) as previous_release_id, cast(? as varchar) as fingerprint, "
+        "cast(? as varchar) as duckdb_version",
+        [
+            release_id,
+            created_at,
+            content.as_of,
+            previous.release_id if previous else None,
+            content.fingerprint,
+            inputs.engines()["duckdb"],
+        ],
+    )
+    connection.execute(_sources_query(connection))
+    connection.execute(
+        "create table published.catalog.columns (schema_name varchar, table_name varchar, column_name varchar, "
+        "position integer, data_type varchar, unit varchar, allowed_values varchar, description varchar)"
+    )
+    connection.execute(
+        "create table published.catalog.tables (schema_name varchar, table_name varchar, description varchar, "
+        "row_count bigint, column_count bigint, last_data_year bigint)"
+    )
+
+
+def _sources_query(connection: duckdb.DuckDBPyConnection) -> str:
+    """Statement that makes catalog.sources: the sources as described, with what the release holds of them."""
+    counted = []
+    for schema, table in _tables(connection, "published"):
+        if schema != "facts":
+            continue
+        names = _columns(connection, schema, table)
+        dated = [name for name in _PERIOD_COLUMNS if name in names] or ["published_on"]
+        counted.append(
+            f"select source_code, year(coalesce({', '.join(dated)})) as data_year from published.facts.{table}"
+        )
+    rows = " union all ".join(counted) or "select null::varchar as source_code, null::bigint as data_year"
+    return f"""
+        create table published.catalog.sources as
+        with facts as (
+            select source_code, count(*) as row_count, min(data_year) as first_data_year,
+                max(data_year) as last_data_year
+            from ({rows}) group by source_code
+        ),
+        editions as (
+            select source_code, count(distinct edition_id) as edition_count
+            from published.quality.edition group by source_code
+        ),
+        latest as (
+            select source_code, edition_id as latest_edition_id, published_on, is_bundled
+            from published.quality.edition where is_latest
+            qualify row_number() over (
+                partition by source_code order by published_on desc, is_bundled, edition_id desc
+            ) = 1
+        ),
+        quarantined as (
+            select source_code, count(*) as quarantined_row_count
+            from published.quality.quarantine group by source_code
+        )
+        select source.*, coalesce(edition_count, 0) as edition_count, latest_edition_id, published_on, is_bundled,
+            coalesce(row_count, 0) as row_count, cast(first_data_year as bigint) as first_data_year,
+            cast(last_data_year as bigint) as last_data_year,
+            coalesce(quarantined_row_count, 0) as quarantined_row_count
+        from lake.source as source
+        left join facts using (source_code)
+        left join editions using (source_code)
+        left join latest using (source_code)
+        left join quarantined using (source_code)
+        order by source_code"""
+
+
+@dataclass
+class _ColumnText:
+    description: str | None
+    unit: str | None = None
+    allowed: str | None = None
+
+
+def _texts(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple[str | None, dict[str, _ColumnText]]]:
+    """Descriptions of every published table: from dbt, the contracts, the vocabulary, and the catalogue here."""
+    from ingest import lake, vocabulary
+
+    commented = _work_comments(connection)
+    texts: dict[tuple[str, str], tuple[str | None, dict[str, _ColumnText]]] = {}
+    for table in _work_relations(connection, "marts"):
+        text, columns = commented["marts", table]
+        texts["marts", table] = (text, {name: _ColumnText(comment) for name, comment in columns.items()})
+    for relation, table in _fact_tables(connection).items():
+        rules = lake.contract(table)
+        text, columns = commented["staging", relation]
+        known = {
+            c.name: _ColumnText(c.description, c.unit, ", ".join(c.allowed) if c.allowed else None)
+            for c in rules.columns
+        }
+        added = {name: _ColumnText(comment) for name, comment in columns.items() if name not in known}
+        texts["facts", table] = (text or rules.description, known | added)
+    for name, spec in vocabulary.tables().items():
+        texts["vocabulary", name] = (
+            f"{spec.title}. {spec.description}",
+            {
+                column: _ColumnText(
+                    entry.get("description"), entry.get("unit"), ", ".join(entry.get("allowed", [])) or None
+                )
+                for column, entry in spec.columns.items()
+            },
+        )
+    for key, described in OWN_TABLES.items():
+        texts[key] = (described.text, {name: _ColumnText(text) for name, text in described.columns.items()})
+    return texts
+
+
+def _work_comments(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[tuple[str, str], tuple[str | None, dict[str, str | None]]]:
+    found: dict[tuple[str, str], tuple[str | None, dict[str, str | None]]] = {}
+    relations = connection.execute(
+        "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database() "
+        "union all "
+        "select schema_name, view_name, comment from duckdb_views() where database_name = current_database()"
+    ).fetchall()
+    for schema, table, comment in relations:
+        found[schema, table] = (comment, {})
+    columns = connection.execute(
+        "select schema_name, table_name, column_name, comment from duckdb_columns() "
+        "where database_name = current_database()"
+    ).fetchall()
+    for schema, table, column, comment in columns:
+        if (schema, table) in found:
+            found[schema, table][1][column] = comment
+    return found
+
+
+def _describe(connection: duckdb.DuckDBPyConnection) -> None:
+    """Comment every published table and column, and fill catalog.tables and catalog.columns."""
+    texts = _texts(connection)
+    columns_of: dict[tuple[str, str], list[Any]] = {}
+    undescribed = []
+    for schema, table, column, position, data_type in connection.execute(
+        "select schema_name, table_name, column_name, column_index, data_type from duckdb_columns() "
+        "where database_name = 'published' order by schema_name, table_name, column_index"
+    ).fetchall():
+        text = texts.get((schema, table), (None, {}))[1].get(column) or _ColumnText(None)
+        if not text.description:
+            undescribed.append(f"{schema}.{table}.{column}")
+        columns_of.setdefault((schema, table), []).append(
+            (schema, table, column, position, data_type, text.unit, text.allowed, text.description)
+        )
+    undescribed += [f"{schema}.{table}" for schema, table in columns_of if not texts.get((schema, table), (None,))[0]]
+    if undescribed:
+        raise ReleaseError(
+            f"{len(undescribed)} published tables or columns have no description: {', '.join(undescribed[:8])}",
+            remedy="Describe them where they are defined (the dbt model's yml, contracts.yml, vocabulary.yml, "
+            "orchestration/catalog.py).",
+        )
+    comments = []
+    for (schema, table), columns in columns_of.items():
+        comments.append(f"comment on table published.{schema}.{table} is {_literal(str(texts[schema, table][0]))}")
+        comments += [
+            f'comment on column published.{schema}.{table}."{column[2]}" is {_literal(str(column[7]))}'
+            for column in columns
+        ]
+    connection.execute(";".join(comments))
+    _insert(connection, "catalog.columns", [column for columns in columns_of.values() for column in columns])
+    tables = []
+    for (schema, table), columns in columns_of.items():
+        has_year = any(column[2] == "last_data_year" for column in columns)
+        rows = (
+            len(columns_of)
+            if (schema, table) == ("catalog", "tables")
+            else _one(connection, f"select count(*) from published.{schema}.{table}")
+        )
+        year = _one(connection, f"select max(last_data_year) from published.{schema}.{table}") if has_year else None
+        tables.append((schema, table, texts[schema, table][0], rows, len(columns), year))
+    _insert(connection, "catalog.tables", tables)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    import polars as pl
+
+    schema, name = table.split(".")
+    names = list(_columns(connection, schema, name))
+    connection.register("_rows", pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
+    connection.execute(f"insert into published.{table} select * from _rows")
+    connection.unregister("_rows")
+
+
+def _undescribed(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where coalesce(comment, '') = '' union all "
+        "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns() "
+        "where not internal and coalesce(comment, '') = ''"
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    folder.mkdir()
+    for schema, table in _tables(connection, "published"):
+        if schema == "marts":
+            connection.execute(
+                f"copy (select * from published.marts.{table} order by all) "
+                f"to '{_quoted(folder / f'{table}.parquet')}' (format parquet, compression zstd)"
+            )
+
+
+def _dictionary(connection: duckdb.DuckDBPyConnection, release_id: str) -> dict[str, Any]:
+    tables = []
+    for schema, table, description, rows in connection.execute(
+        "select schema_name, table_name, description, row_count from published.catalog.tables order by 1, 2"
+    ).fetchall():
+        columns = connection.execute(
+            "select column_name, data_type, unit, allowed_values, description from published.catalog.columns "
+            "where schema_name = ? and table_name = ? order by position",
+            [schema, table],
+        ).fetchall()
+        names = ("name", "type", "unit", "allowed_values", "description")
+        tables.append(
+            {
+                "schema": schema,
+                "table": table,
+                "description": description,
+                "row_count": rows,
+                "columns": [dict(zip(names, column, strict=True)) for column in columns],
+            }
+        )
+    return {"release_id": release_id, "schemas": SCHEMAS, "tables": tables}
+
+
+def _manifest(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    content: Content,
+    previous: Release | None,
+    about: tuple[str, datetime],
+) -> dict[str, Any]:
+    release_id, created_at = about
+    sources = _records(
+        connection,
+        "select source_code, title, publisher, landing_page, licence_name, licence_url, redistribution, citation, "
+        "cadence, published_on, row_count, first_data_year, last_data_year from published.catalog.sources order by 1",
+    )
+    return {
+        "release_id": release_id,
+        "created_at": created_at.isoformat(),
+        "as_of": content.as_of.isoformat() if content.as_of else None,
+        "previous_release_id": previous.release_id if previous else None,
+        "fingerprint": content.fingerprint,
+        "engines": inputs.engines(),
+        "storage_version": STORAGE_VERSION,
+        "tables": _row_counts(connection, "published"),
+        "checks": _records(
+            connection,
+            "select stage, count(*) filter (success) as passed, "
+            "count(*) filter (not success and severity = 'warn') as warned, "
+            "count(*) filter (not success and severity = 'fail') as failed "
+            "from published.quality.expectation_result group by stage order by stage",
+        ),
+        "editions": _editions(connection, settings),
+        "sources": sources,
+        "files": {},
+    }
+
+
+def _editions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+    """Editions behind the release, with the hashes of their files as their commit records have them."""
+    from ingest.lake import Lake
+
+    latest = dict(
+        connection.execute(
+            "select source_code || ' ' || edition_id, bool_or(is_latest) from published.quality.edition group by 1"
+        ).fetchall()
+    )
+    return [
+        {
+            "source_code": edition.source_code,
+            "edition_id": edition.edition_id,
+            "partition": edition.partition,
+            "published_on": edition.published_on,
+            "ingested_at": edition.ingested_at,
+            "is_bundled": edition.is_bundled,
+            "is_latest": latest[key],
+            "row_count": edition.row_count,
+            "rows_quarantined": edition.rows_quarantined,
+            "rows_dropped": edition.rows_dropped,
+            "files": list(edition.files),
+        }
+        for edition in Lake(settings.lake).editions()
+        if (key := f"{edition.source_code} {edition.edition_id}") in latest
+    ]
+
+
+def _notes(
+    connection: duckdb.DuckDBPyConnection, manifest: dict[str, Any], previous: Release | None, today: date
+) -> str:
+    """Release notes as Markdown, with the same heads in every release."""
+    heads = {
+        "New data": _new_editions(manifest, previous),
+        "Revised figures": _revisions(connection, previous),
+        "Row counts": _count_lines(manifest, previous),
+        "Known problems": _problems(connection, today),
+        "Sources and licences": [
+            f"- `{s['source_code']}`: {s['publisher']}, {s['title']} ({s['licence_name']}; "
+            f"redistribution: {s['redistribution']}). {s['citation']}"
+            for s in manifest["sources"]
+            if s["row_count"]
+        ],
+    }
+    scope = f" as of {manifest['as_of']}: publications after that day are left out" if manifest["as_of"] else ""
+    compared = f"Compared with release {previous.release_id}." if previous else "The first release."
+    lines = [f"# Release {manifest['release_id']}", "", f"Made {manifest['created_at']}{scope}. {compared}"]
+    for head, content in heads.items():
+        lines += ["", f"## {head}", "", *(content or ["None."])]
+    return "\n".join(lines) + "\n"
+
+
+def _new_editions(manifest: dict[str, Any], previous: Release | None) -> list[str]:
+    known = (
+        {(e["source_code"], e["edition_id"]) for e in previous.manifest.get("editions", [])} if previous else set()
+    )
+    return [
+        f"- `{e['source_code']}` {e['edition_id']} ({e['partition']}), published {e['published_on']}: "
+        f"{rows_text(e['row_count'])}" + ("" if e["is_latest"] else ", superseded by a later edition")
+        for e in manifest["editions"]
+        if (e["source_code"], e["edition_id"]) not in known
+    ]
+
+
+def _revisions(connection: duckdb.DuckDBPyConnection, previous: Release | None) -> list[str]:
+    """Rows of marts that came, went or changed; the editions' ids are left out of the comparison."""
+    if previous is None:
+        return ["No earlier release to compare with."]
+    try:
+        connection.execute(f"attach '{_quoted(previous.path / reader.DATABASE)}' as earlier (read_only)")
+    except duckdb.Error as error:
+        return [f"The earlier release cannot be read: {error}"]
+    lines = []
+    try:
+        earlier = {table for schema, table in _tables(connection, "earlier") if schema == "marts"}
+        now = [table for schema, table in _tables(connection, "published") if schema == "marts"]
+        lines += [f"- `{table}` is no longer published." for table in sorted(earlier - set(now))]
+        for table in now:
+            if table not in earlier:
+                lines.append(f"- `{table}` is new.")
+                continue
+            new_columns = _columns(connection, "marts", table, "published")
+            old_columns = _columns(connection, "marts", table, "earlier")
+            if new_columns != old_columns:
+                changed = sorted(set(new_columns) ^ set(old_columns)) or ["their types or order"]
+                lines.append(f"- `{table}` has other columns: {', '.join(changed)}.")
+                continue
+            # Seven significant digits: another order of adding up is no revision.
+            names = ", ".join(
+                f'cast("{name}" as float)' if kind == "DOUBLE" else f'"{name}"'
+                for name, kind in new_columns.items()
+                if name != "edition_ids"
+            )
+            came, went = (
+                _one(
+                    connection,
+                    f"select count(*) from (select {names} from {a}.marts.{table} "
+                    f"except all select {names} from {b}.marts.{table})",
+                )
+                for a, b in (("published", "earlier"), ("earlier", "published"))
+            )
+            if came or went:
+                lines.append(f"- `{table}`: {rows_text(came)} new or changed, {rows_text(went)} gone or changed.")
+    finally:
+        connection.execute("detach earlier")
+    return lines
+
+
+def _count_lines(manifest: dict[str, Any], previous: Release | None) -> list[str]:
+    before = previous.manifest["tables"] if previous else {}
+    lines = ["| table | rows | before |", "| --- | ---: | ---: |"]
+    for name in sorted({*manifest["tables"], *before}):
+        rows, old = manifest["tables"].get(name), before.get(name)
+        lines.append(
+            f"| {name} | {'not published' if rows is None else f'{rows:,}'} | {'-' if old is None else f'{old:,}'} |"
+        )
+    return lines
+
+
+def _problems(connection: duckdb.DuckDBPyConnection, today: date) -> list[str]:
+    checks = connection.execute(
+        "select check_id, table_schema || '.' || table_name, description, unexpected_count, exception "
+        "from published.quality.expectation_result where not success order by 1"
+    ).fetchall()
+    tests = connection.execute(
+        "select name, coalesce(table_name, 'several tables'), failures from published.quality.model_test "
+        "where status <> 'pass' order by 1"
+    ).fetchall()
+    stale = connection.execute(
+        "select source_code, published_on, date_diff('day', published_on, ?::date) as age, freshness_days "
+        "from published.catalog.sources where date_diff('day', published_on, ?::date) > freshness_days order by 1",
+        [today, today],
+    ).fetchall()
+    absent = connection.execute(
+        "select source_code from published.catalog.sources where edition_count = 0 order by 1"
+    ).fetchall()
+    rejected = connection.execute(
+        "select source_code, reason, count(*) from published.quality.quarantine group by all order by all"
+    ).fetchall()
+    reading_only = connection.execute(
+        "select source_code from published.catalog.sources "
+        "where redistribution = 'never' and row_count > 0 order by 1"
+    ).fetchall()
+    return [
+        *(
+            f"- Expectation `{check}` on {table} did not hold: {text}"
+            + (f" ({exception})" if exception else f" ({rows_text(count)})" if count is not None else "")
+            for check, table, text, count, exception in checks
+        ),
+        *(f"- Test `{name}` on {table} found {rows_text(failures)}." for name, table, failures in tests),
+        *(
+            f"- `{code}` is stale: published {day}, {age:,} days ago; expected every {limit:,} days."
+            for code, day, age, limit in stale
+        ),
+        *(f"- `{code}` has no edition in the lake." for (code,) in absent),
+        *(f"- `{code}`: {rows_text(count)} in quarantine: {reason}" for code, reason, count in rejected),
+        *(f"- `{code}` may be read but not passed on: do not share this release." for (code,) in reading_only),
+    ]
+
+
+def _reached(step: str, progress: Callable[[str], None]) -> None:
+    """Mark that a step of making a release is behind; whatever fails after it must leave the current one whole."""
+    progress(step)
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[tuple[str, str]]:
+    rows = connection.execute(
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = coalesce(?, current_database()) order by 1, 2",
+        [database],
+    ).fetchall()
+    return [(row[0], row[1]) for row in rows]
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, database: str = "published"
+) -> dict[str, str]:
+    rows = connection.execute(
+        "select column_name, data_type from duckdb_columns() "
+        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
+        [database, schema, table],
+    ).fetchall()
+    return dict(rows)
+
+
+def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [
+        {
+            name: value.isoformat() if isinstance(value, date) else value
+            for name, value in zip(names, row, strict=True)
+        }
+        for row in result.fetchall()
+    ]
+
+
+def _one(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    return connection.execute(query).fetchall()[0][0]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _checksums(directory: Path) -> dict[str, dict[str, Any]]:
+    return {
+        path.relative_to(directory).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _seal(directory: Path) -> None:
+    """Make every file read-only and put everything on disk, folders last."""
+    for path in sorted(directory.rglob("*"), reverse=True):
+        if path.is_file():
+            path.chmod(0o444)
+        _sync(path)
+    _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

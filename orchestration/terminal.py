@@ -1,0 +1,211 @@
+"""How a run, a release and a query look in a terminal. Figures come from the published warehouse, not from code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
+
+from orchestration import reader
+from orchestration.progress import StepEvent
+from orchestration.text import cell, markdown_table
+
+Format = Literal["table", "csv", "json", "markdown"]
+
+_VERDICT_STYLE = {
+    "reproduced": "green",
+    "supported": "green",
+    "consistent_other_scope": "green",
+    "contradicted": "red",
+    "inconsistent_other_scope": "red",
+    "not_checkable": "dim",
+}
+_PIPE_WIDTH = 160
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console; where the output goes to a file or a pipe, wide enough for tables."""
+    made = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=_PIPE_WIDTH)
+
+
+class Follower:
+    """Shows a run's steps while it works: a spinner per step in a terminal, one line per step elsewhere.
+
+    A step may be entered several times (one source after the other) and hold another; it counts as done when it
+    has ended and the next one begins.
+    """
+
+    def __init__(self, out: Console) -> None:
+        self._out = out
+        self._tasks: dict[str, TaskID] = {}
+        self._seconds: dict[str, float] = {}
+        self._running: list[str] = []
+        self._bars = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description}", justify="left"),
+            TextColumn("[dim]{task.fields[detail]}"),
+            console=out,
+            refresh_per_second=5,
+        )
+
+    def __enter__(self) -> Follower:
+        if self._out.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        if self._out.is_terminal:
+            self._bars.stop()
+
+    def __call__(self, event: StepEvent) -> None:
+        """Take in an event."""
+        step = event.step
+        if event.seconds is not None:
+            self._seconds[step] = self._seconds.get(step, 0.0) + event.seconds
+            self._running.remove(step)
+            return
+        if step not in self._tasks:
+            self._finish()
+            self._tasks[step] = self._bars.add_task(step, total=1, detail="")
+        if step not in self._running:
+            self._running.append(step)
+        self._bars.update(self._tasks[step], detail=escape(event.detail))
+
+    def _finish(self) -> None:
+        """Mark what has ended as done."""
+        for step, task in self._tasks.items():
+            if step not in self._running and not self._bars.tasks[task].finished:
+                spent = f"{self._seconds[step]:.1f} s"
+                self._bars.update(task, completed=1, detail=spent)
+                if not self._out.is_terminal:
+                    self._out.print(f"{step}: {spent}")
+
+
+def show_release(out: Console, directory: Path) -> None:
+    """Print what a release says: the statements and their verdicts, what was loaded, checks, where it is."""
+    with reader.open_release(directory) as connection:
+        _show_claims(out, connection)
+        show_sources(out, connection)
+        show_quality(out, connection)
+    database = directory / reader.DATABASE
+    out.print(f"\nWarehouse: {escape(str(database))} (release {directory.name}, read-only)")
+    out.print('Query it:  biopharma query "select * from mart_policy_claim_check"')
+    out.print(f"           or: duckdb.connect({str(database)!r}, read_only=True)", markup=False)
+    out.print("Lineage:   biopharma ui   (make ui)")
+
+
+def _show_claims(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
+    table = Table(title="What METI states, and what the data say", box=box.HORIZONTALS, show_lines=True, expand=True)
+    table.add_column("Statement", ratio=3)
+    table.add_column("What the data say", ratio=5)
+    table.add_column("Verdict", no_wrap=True)
+    for statement, finding, verdict in connection.execute(
+        "select statement_en, finding_en, verdict from marts.mart_policy_claim_check order by display_order"
+    ).fetchall():
+        style = _VERDICT_STYLE.get(verdict, "yellow")
+        table.add_row(escape(statement), escape(finding or ""), f"[{style}]{escape(verdict)}[/]")
+    out.print(table)
+
+
+def show_sources(out: Console, connection: duckdb.DuckDBPyConnection, today: date | None = None) -> None:
+    """Print what was loaded: edition, age, rows, data years and licence of every source."""
+    today = today or datetime.now(UTC).date()
+    table = Table(title="What was loaded", box=box.HORIZONTALS)
+    for head, justify in (
+        ("Source", "left"),
+        ("Edition", "left"),
+        ("Published", "left"),
+        ("Rows", "right"),
+        ("Data years", "left"),
+        ("Licence", "left"),
+    ):
+        table.add_column(head, justify="right" if justify == "right" else "left", overflow="fold")
+    for code, edition, published, rows, first, last, licence, stale_after in connection.execute(
+        "select source_code, latest_edition_id, published_on, row_count, first_data_year, last_data_year, "
+        "licence_name, freshness_days from catalog.sources where edition_count > 0 order by source_code"
+    ).fetchall():
+        # As of a past day, a source may have editions and none of them in the release.
+        age = (today - published).days if published else None
+        stale = age is not None and age > stale_after
+        years = f"{first}–{last}" if first != last else cell(first)
+        dated = f"{published} ({_age(age)})" if age is not None else "not loaded"
+        table.add_row(
+            code,
+            escape(edition or ""),
+            f"[yellow]{dated}, stale[/]" if stale else dated,
+            f"{rows:,}",
+            years,
+            escape(licence),
+        )
+    out.print(table)
+    absent = connection.execute(
+        "select source_code from catalog.sources where edition_count = 0 order by source_code"
+    ).fetchall()
+    if absent:
+        out.print(f"Known and not loaded: {', '.join(code for (code,) in absent)}", style="dim")
+
+
+def show_quality(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
+    """Print how many expectations and model tests passed, were warned of or failed, and which did not pass."""
+    for title, query, missed in (
+        (
+            "Expectations",
+            "select count(*) filter (success), count(*) filter (not success and severity = 'warn'), "
+            "count(*) filter (not success and severity = 'fail') from quality.expectation_result",
+            "select check_id, description from quality.expectation_result where not success order by 1",
+        ),
+        (
+            "Model tests",
+            "select count(*) filter (status = 'pass'), count(*) filter (status = 'warn'), "
+            "count(*) filter (status not in ('pass', 'warn')) from quality.model_test",
+            "select name, coalesce(message, status) from quality.model_test where status <> 'pass' order by 1",
+        ),
+    ):
+        passed, warned, failed = connection.execute(query).fetchall()[0]
+        out.print(f"{title}: {passed:,} passed, {warned:,} warned, {failed:,} failed", style="bold")
+        for name, text in connection.execute(missed).fetchall():
+            out.print(f"  [yellow]{escape(name)}[/]: {escape(text)}")
+    (rows,) = connection.execute("select count(*) from quality.quarantine").fetchall()[0]
+    out.print(f"Rows in quarantine: {rows:,}", style="bold")
+
+
+def show_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format) -> None:
+    """Print the rows of a query. CSV and JSON hold exact values, the other forms readable ones."""
+    match form:
+        case "csv":
+            writer = csv.writer(sys.stdout, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+        case "json":
+            records = [dict(zip(columns, row, strict=True)) for row in rows]
+            print(json.dumps(records, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+        case "markdown":
+            print(markdown_table(columns, rows))  # noqa: T201
+        case "table":
+            table = Table(box=box.SIMPLE_HEAD)
+            for index, name in enumerate(columns):
+                numeric = any(isinstance(row[index], int | float) for row in rows)
+                table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+            for row in rows:
+                table.add_row(*(escape(cell(value)) for value in row))
+            out.print(table)
+
+
+def _age(days: int | None) -> str:
+    if days is None:
+        return ""
+    return f"{days} days" if days < 730 else f"{days / 365.25:.1f} years"

@@ -1,0 +1,44 @@
+"""Dagster's history with kept engines holds what Dagster's own storage would."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from ingest.settings import Settings
+from orchestration import history, ui
+
+
+@dg.asset(check_specs=[dg.AssetCheckSpec("held", asset="thing")])
+def thing() -> dg.MaterializeResult:
+    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="held", passed=True)])
+
+
+def test_many_runs_are_kept_and_dagsters_own_storage_reads_them(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ui.write_dagster_home(settings)
+    monkeypatch.setattr(history, "_KEPT", 2)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert isinstance(instance.event_log_storage, history.KeptSqliteEventLogStorage)
+        ids = [dg.materialize([thing], instance=instance).run_id for _ in range(3)]
+        assert len(instance.event_log_storage._engines) <= history._KEPT
+        # The first run's file was closed in between, and is opened again.
+        assert any(entry.dagster_event for entry in instance.all_logs(ids[0]))
+    with dg.DagsterInstance.local_temp(str(settings.dagster_home)) as plain:
+        assert {run.run_id for run in plain.get_runs()} == set(ids)
+        latest = plain.get_latest_materialization_event(dg.AssetKey("thing"))
+        assert latest is not None
+        assert latest.run_id == ids[-1]
+
+
+def test_home_is_without_telemetry_and_lets_one_run_in(settings: Settings) -> None:
+    ui.write_dagster_home(settings)
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert instance.get_concurrency_config().run_queue_config is not None
+        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
+    written = (settings.dagster_home / "dagster.yaml").stat().st_mtime_ns
+    ui.write_dagster_home(settings)
+    assert (Path(settings.dagster_home) / "dagster.yaml").stat().st_mtime_ns == written

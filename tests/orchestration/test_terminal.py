@@ -1,0 +1,73 @@
+"""What a run shows while it works, and how figures are written for people."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, date, datetime
+
+import pytest
+from rich.console import Console
+
+from orchestration.progress import Stopwatch, timed
+from orchestration.terminal import Follower
+from orchestration.text import cell, markdown_table
+
+
+def test_follower_names_each_step_once_even_when_steps_repeat_or_nest() -> None:
+    out = io.StringIO()
+    with Follower(Console(file=out, width=80)) as follower:
+        with timed(follower, "load", "first"):
+            pass
+        with timed(follower, "load", "second"):
+            pass
+        with timed(follower, "start"), timed(follower, "parse"):
+            pass
+        with timed(follower, "release"):
+            pass
+    assert [line.split(":")[0] for line in out.getvalue().splitlines()] == ["load", "start", "parse", "release"]
+
+
+def test_follower_does_not_call_a_failed_step_done() -> None:
+    out = io.StringIO()
+    with pytest.raises(ValueError, match="no"), Follower(Console(file=out, width=80)) as follower:
+        with timed(follower, "load"):
+            pass
+        with timed(follower, "models"):
+            raise ValueError("no")
+    assert [line.split(":")[0] for line in out.getvalue().splitlines()] == ["load"]
+
+
+def test_stopwatch_adds_up_and_counts_failed_steps() -> None:
+    watch = Stopwatch()
+    for _ in range(2):
+        with timed(watch, "load"):
+            pass
+    with pytest.raises(ValueError, match="no"), timed(watch, "models"):
+        raise ValueError("no")
+    assert set(watch.seconds) == {"load", "models"}
+    assert all(seconds >= 0 for seconds in watch.seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (2019, "2019"),
+        (26714, "26,714"),
+        (True, "True"),
+        (0.19512345, "0.19512"),
+        (0.0, "0"),
+        (1249.6, "1249.6"),
+        (9.05e12, "9,050,000,000,000"),
+        (-1234567.8, "-1,234,568"),
+        (date(2020, 3, 31), "2020-03-31"),
+        (datetime(2026, 11, 22, 12, 0, 5, tzinfo=UTC), "2026-11-22 12:00:05+00:00"),
+        ("薬", "薬"),
+    ],
+)
+def test_cell(value: object, text: str) -> None:
+    assert cell(value) == text
+
+
+def test_markdown_table_escapes_its_own_signs() -> None:
+    assert markdown_table(["a"], [["x|y"], ["two\nlines"]]) == "| a |\n| --- |\n| x\\|y |\n| two lines |"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 import polars as pl
 
@@ -33,6 +34,7 @@ def iso2_to_iso3() -> pl.DataFrame:
     return vocabulary.table("country").filter(~pl.col("is_aggregate")).select("iso2", "iso3").drop_nulls()
 
 
+@cache
 def names() -> dict[str, str]:
     """ISO 3166-1 alpha-3 codes by English name and by `vocabulary/country_alias.csv`, in the form of `comparable`."""
     countries = vocabulary.table("country").filter(~pl.col("is_aggregate")).select("name_en", "iso3")

@@ -41,3 +41,19 @@ def has_biologic_nhi_code(code: pl.Expr) -> pl.Expr:
 def has_biologic_ingredient(name: pl.Expr) -> pl.Expr:
     """Whether a 成分名 of the NHI price list names a biologic substance (scheme `nhi_ingredient`); false for null."""
     return comparable(name).is_in(aliases("nhi_ingredient")).fill_null(False)
+
+
+def us_names() -> pl.DataFrame:
+    """US names of substances (`alias` in the comparable form, `substance_id`).
+
+    A name of the scheme `us_substance` decides; an INN (`inn`) stands in only where that scheme lacks the name.
+    """
+    table = vocabulary.table("substance_alias").select("alias_scheme", comparable(pl.col("alias")), "substance_id")
+    schemes = [table.filter(pl.col("alias_scheme") == scheme) for scheme in ("us_substance", "inn")]
+    return pl.concat(schemes).unique("alias", keep="first", maintain_order=True).drop("alias_scheme")
+
+
+def has_biologic_us_name(name: pl.Expr) -> pl.Expr:
+    """Whether a US generic name names a biologic substance; false for null and for names that are not reviewed."""
+    named = us_names().filter(pl.col("substance_id").is_in(substance_ids()))
+    return comparable(name).is_in(named["alias"].to_list()).fill_null(False)

@@ -38,26 +38,29 @@ def compile_source(
     for paths in groups_of_files:
         files = load.in_hand(chosen, paths)
         parsed = load.parse_files(chosen, files)
-        published = parsed.published_on or published_on
         names = ", ".join(file.name for file in files)
-        if published is None:
-            raise SourceError(
-                "the files do not tell when they were published", file=names, remedy="Give the date of publication."
-            )
-        if parsed.rejected is not None and parsed.rejected.height:
-            first = parsed.rejected.row(0, named=True)
-            raise SourceError(
-                f"{parsed.rejected.height} rows were rejected, first: {first['reason']} ({first['locator']})",
-                file=names,
-                remedy="Correct the parser, or the file, before compiling the edition.",
-            )
         if parsed.partition in {part.parsed.partition for part in parts}:
             raise SourceError(
                 f"two editions renew the partition {parsed.partition}",
                 file=names,
                 remedy="Give the files of one partition as one edition.",
             )
-        parts.append(edition.CompiledPart(files, parsed, published, accessed_on))
+        for state in parsed.states:
+            published = state.published_on or published_on
+            if published is None:
+                raise SourceError(
+                    "the files do not tell when they were published",
+                    file=names,
+                    remedy="Give the date of publication.",
+                )
+            if state.rejected is not None and state.rejected.height:
+                first = state.rejected.row(0, named=True)
+                raise SourceError(
+                    f"{state.rejected.height} rows were rejected, first: {first['reason']} ({first['locator']})",
+                    file=names,
+                    remedy="Correct the parser, or the file, before compiling the edition.",
+                )
+            parts.append(edition.CompiledPart(files, state, published, accessed_on))
     return edition.compile_edition(chosen, parts, target or chosen.edition_dir)
 
 

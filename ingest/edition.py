@@ -178,7 +178,7 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
                 "edition_partition": entry["partition"],
                 "_published_on": entry["published_on"],
                 "ingested_at": _midnight(entry["accessed_on"]),
-                "file": file["name"],
+                "file": file.get("key", file["name"]),
                 "file_sha256": sha256_of(path) if curated else file["sha256"],
             }
             for entry in manifest["editions"]
@@ -254,7 +254,7 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
 
     Deterministic: rows are sorted by key, and neither the clock nor the machine enters the output.
     """
-    from ingest.load import conform_all, make_edition_id
+    from ingest.load import conform_all, edition_id_of
 
     if source.spec.licence.redistribution == "never":
         raise SourceError(
@@ -265,7 +265,7 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
     frames: dict[str, list[pl.DataFrame]] = {}
     for part in sorted(parts, key=lambda p: (p.parsed.partition, p.published_on)):
         hashes = [file.sha256 for file in part.files]
-        edition_id = make_edition_id(part.published_on, hashes) + "+bundled"
+        edition_id = edition_id_of(part.parsed, part.published_on, hashes) + "+bundled"
         tables, rejected, _ = conform_all(
             source,
             part.parsed,
@@ -306,7 +306,7 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         frame = pl.concat(parts_of_table).drop(_LINEAGE)
         frame = frame.sort(["edition_id", *rules.key], nulls_last=True, maintain_order=True)
         constants[name], frame = _split_constants(frame)
-        frame = _split_within_editions(name, frame, entries)
+        frame = _short_file_names(_split_within_editions(name, frame, entries), entries)
         frame.write_csv(target / f"{name}.csv")
         counts[name] = frame.height
     manifest = {"curated": False, "constants": constants, "editions": entries}
@@ -314,6 +314,21 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False, width=110), encoding="utf-8"
     )
     return counts
+
+
+def _short_file_names(frame: pl.DataFrame, entries: list[dict[str, Any]]) -> pl.DataFrame:
+    """Refer to a file by its key in `edition.yml`, and not at all where the share rests on one file.
+
+    Publishers' file names are long and would stand in every row; a share has to stay small enough to review.
+    """
+    keys: dict[str, str] = {}
+    for entry in entries:
+        for file in entry["files"]:
+            keys.setdefault(file["name"], f"f{len(keys) + 1}")
+            file["key"] = keys[file["name"]]
+    if len(keys) == 1:
+        return frame.drop("file")
+    return frame.with_columns(pl.col("file").replace_strict(keys, return_dtype=pl.String))
 
 
 def _split_within_editions(table: str, frame: pl.DataFrame, entries: list[dict[str, Any]]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ that the source does not list. A response is archived before it is parsed.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -31,6 +32,7 @@ from ingest.settings import Settings
 from ingest.source import Source, SourceFile
 
 USER_AGENT = "biopharma-warehouse/0.1 (+https://biopharma-warehouse.example)"
+_LOG = logging.getLogger(__name__)
 _INFLATION_FLOOR = 1 << 18
 _MAX_INFLATION = 200
 _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -50,6 +52,10 @@ class FetchError(IngestError):
     """A publisher could not be reached, or answered with something that is no data."""
 
 
+class AbsentError(FetchError):
+    """The publisher answered 404: the file has moved or is not published yet."""
+
+
 class _RetryableError(Exception):
     """A failure that another attempt may cure; `wait` is the publisher's Retry-After in seconds."""
 
@@ -64,6 +70,8 @@ class Download:
 
     `group` joins the files of one edition; `published_on` is given where the publisher's page tells it.
     `secret_parameters` are added to the request and appear in no log, sidecar or error.
+    `may_be_absent` marks a file that the publisher may not have published yet: where it answers 404, the file is
+    left out with a note in the log.
     """
 
     url: str
@@ -74,6 +82,7 @@ class Download:
     secret_parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
     secret_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     published_on: date | None = None
+    may_be_absent: bool = False
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,8 @@ class Client:
             403: "Set the publisher's key, or BIOPHARMA_USER_AGENT with a contact address, in the environment.",
             404: "The publisher has moved or not yet published the file: check its page.",
         }.get(code, "Check the publisher's page.")
-        raise FetchError(f"the publisher answered HTTP {code}", file=download.url, remedy=remedy)
+        kind = AbsentError if code == httpx.codes.NOT_FOUND else FetchError
+        raise kind(f"the publisher answered HTTP {code}", file=download.url, remedy=remedy)
 
     def _receive(self, response: httpx.Response, path: Path, download: Download, limit: int, *, append: bool) -> None:
         total = _content_length(response)
@@ -392,7 +402,15 @@ def fetch_source(
                 f"{source.code} has nothing to fetch",
                 remedy="It is curated by hand; its rows come with the bundled edition.",
             )
-        return [client.fetch(download, archive, state) for download in downloads]
+        fetched = []
+        for download in downloads:
+            try:
+                fetched.append(client.fetch(download, archive, state))
+            except AbsentError:
+                if not download.may_be_absent:
+                    raise
+                _LOG.warning("%s is not published yet (%s)", download.name, download.url)
+        return fetched
 
 
 def editions_of(fetched: Iterable[Fetched]) -> dict[str, list[Fetched]]:

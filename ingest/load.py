@@ -107,7 +107,8 @@ def load_archived(
 ) -> Edition:
     """Parse and commit archived files as one edition; returns its commit record.
 
-    The date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
+    Files that hold their own history make an edition of every state; the record returned is the newest one's. The
+    date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
     day of the fetch. Files that are committed already under the same rules are not parsed again unless `force`
     is set. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
     """
@@ -125,38 +126,53 @@ def load_archived(
         return earlier[-1]
     try:
         parsed = parse_files(source, files)
-        published = parsed.published_on or published_on or max(_fetched_on(file) for file in files)
+        published = published_on or max(_fetched_on(file) for file in files)
         ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
-        edition_id = make_edition_id(published, hashes)
-        tables, rejected, dropped = conform_all(
-            source, parsed, edition_id=edition_id, published_on=published, ingested_at=ingested_at
-        )
+        states = {edition_id_of(state, state.published_on or published, hashes): state for state in parsed.states}
+        if len(states) < len(parsed.states):
+            raise SourceError(
+                f"{source.code} yields two editions with the same id", remedy="Give each state a date or an identity."
+            )
+        known = {edition_id: store.edition(source.code, edition_id) for edition_id in states}
+        unread = {
+            edition_id: conform_all(
+                source,
+                state,
+                edition_id=edition_id,
+                published_on=state.published_on or published,
+                ingested_at=ingested_at,
+            )
+            for edition_id, state in states.items()
+            if force or not (state.identity and _is_current(known[edition_id], fingerprint))
+        }
     except IngestError as error:
         quarantine_files(settings, source, {file.name: file.path for file in files}, error)
         raise
-    record = store.commit(
-        Edition(
-            source_code=source.code,
-            edition_id=edition_id,
-            partition=parsed.partition,
-            published_on=published.isoformat(),
-            ingested_at=ingested_at.isoformat(),
-            is_bundled=False,
-            fingerprint=fingerprint,
-            files=tuple({"name": f.name, "sha256": f.sha256, "url": f.url} for f in files),
-            tables=(),
-            rows_read=parsed.rows_read,
-            rows_quarantined=0,
-            rows_dropped=dropped,
-        ),
-        tables,
-        rejected,
-    )
+    records = {edition_id: record for edition_id, record in known.items() if record}
+    for edition_id, (tables, rejected, dropped) in unread.items():
+        records[edition_id] = store.commit(
+            Edition(
+                source_code=source.code,
+                edition_id=edition_id,
+                partition=states[edition_id].partition,
+                published_on=(states[edition_id].published_on or published).isoformat(),
+                ingested_at=ingested_at.isoformat(),
+                is_bundled=False,
+                fingerprint=fingerprint,
+                files=tuple({"name": f.name, "sha256": f.sha256, "url": f.url} for f in files),
+                tables=(),
+                rows_read=states[edition_id].rows_read,
+                rows_quarantined=0,
+                rows_dropped=dropped,
+            ),
+            tables,
+            rejected,
+        )
     for old in earlier:
         # The same bytes read by newer rules: their rows replace the older reading, they do not stand beside it.
-        if old.edition_id != record.edition_id:
+        if old.edition_id not in records:
             store.withdraw(old)
-    return record
+    return records[next(reversed(states))]
 
 
 def load_all(settings: Settings, source: Source, *, force: bool = False) -> list[Edition]:
@@ -166,12 +182,21 @@ def load_all(settings: Settings, source: Source, *, force: bool = False) -> list
     """
     records = load_bundled(settings, source, force=force)
     archive = Archive(settings.archive)
-    for edition in Lake(settings.lake).editions():
-        if edition.source_code == source.code and not edition.is_bundled:
-            files = [archive.get(source.code, entry["sha256"]) for entry in edition.files]
-            published = date.fromisoformat(edition.published_on)
-            records.append(load_archived(settings, source, files, published_on=published, force=force))
+    for edition in live_editions(settings, source):
+        files = [archive.get(source.code, entry["sha256"]) for entry in edition.files]
+        published = date.fromisoformat(edition.published_on)
+        records.append(load_archived(settings, source, files, published_on=published, force=force))
     return records
+
+
+def live_editions(settings: Settings, source: Source) -> list[Edition]:
+    """The source's live editions, one for each set of files: parsing those files again renews all of their states."""
+    by_files = {
+        tuple(sorted(entry["sha256"] for entry in edition.files)): edition
+        for edition in Lake(settings.lake).editions()
+        if edition.source_code == source.code and not edition.is_bundled
+    }
+    return list(by_files.values())
 
 
 def in_hand(source: Source, paths: Sequence[Path]) -> list[SourceFile]:
@@ -194,7 +219,7 @@ def parse_files(source: Source, files: Sequence[SourceFile]) -> Parsed:
             file=", ".join(file.name for file in files),
             remedy="The layout is probably new: compare it with the parser, and extend the parser.",
         ) from error
-    unknown = set(parsed.tables) - set(source.spec.tables)
+    unknown = {table for state in parsed.states for table in state.tables} - set(source.spec.tables)
     if unknown:
         raise SourceError(
             f"{source.code} yields {', '.join(sorted(unknown))}, which its source.yml does not name",
@@ -250,8 +275,17 @@ def quarantine_files(settings: Settings, source: Source, files: dict[str, Path],
     return folder
 
 
+def edition_id_of(parsed: Parsed, published_on: date, hashes: Sequence[str]) -> str:
+    """Id of the edition that a parsed state makes: from its identity where it has one, else from files' hashes."""
+    return make_edition_id(published_on, hashes if parsed.identity is None else [parsed.identity])
+
+
+def _is_current(known: Edition | None, fingerprint: str) -> bool:
+    return known is not None and known.fingerprint == fingerprint
+
+
 def make_edition_id(published_on: date, hashes: Sequence[str]) -> str:
-    """Id of an edition: its date of publication and a digest of its files' hashes."""
+    """Id of an edition: its date of publication and a digest, as a rule of its files' hashes."""
     digest = hashlib.sha256("".join(sorted(hashes)).encode()).hexdigest()
     return f"{published_on.isoformat()}.{digest[:8]}"
 

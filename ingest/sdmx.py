@@ -27,6 +27,7 @@ from ingest.errors import LayoutError
 
 VALUE = "OBS_VALUE"
 LOCATOR = "locator"
+_UPDATED = "LAST UPDATE"
 REJECTED_COLUMNS = ("file_name", "locator", "reason", "raw")
 
 _ID = re.compile(r"[A-Z][A-Z0-9_]*")
@@ -85,7 +86,13 @@ def scaled(message: Message, name: str) -> pl.Series:
     ten = pl.lit(10.0).pow(pl.col("power").abs().cast(pl.Float64))
     value = pl.col(VALUE)
     return frame.select(VALUE, power.alias("power")).select(
-        pl.when(pl.col("power") < 0).then(value / ten).otherwise(value * ten).alias("value")
+        # Scaling leaves dust in the last digit; no value is published with more than 15.
+        pl.when(pl.col("power") == 0)
+        .then(value)
+        .when(pl.col("power") < 0)
+        .then((value / ten).round_sig_figs(15))
+        .otherwise((value * ten).round_sig_figs(15))
+        .alias("value")
     )["value"]
 
 
@@ -452,7 +459,8 @@ def read_csv(path: Path, name: str) -> Message:
     """Read SDMX-CSV 1.0 (first column DATAFLOW) or 2.0 (first column STRUCTURE), with or without labels.
 
     Columns up to OBS_VALUE are dimensions, those after it attributes; a column that is not named like an id
-    holds the labels of the column before it. Raises LayoutError for another header, several data flows in one
+    holds the labels of the column before it. Eurostat adds `LAST UPDATE`, which is when the message was prepared, and
+    writes ids in lower case, without labels. Raises LayoutError for another header, several data flows in one
     file, rows that state no values, and rows that are cut off.
     """
     content = path.read_bytes()
@@ -471,10 +479,11 @@ def read_csv(path: Path, name: str) -> Message:
         _fail(name, f"the first column is {header[0]!r}; SDMX-CSV begins with DATAFLOW or STRUCTURE", _FETCH)
     components: list[str] = []
     label_of: dict[str, str] = {}
+    is_eurostat = _UPDATED in header
     for column in header[leading:]:
-        if column in {"STRUCTURE_NAME", "ACTION"}:
+        if column in {"STRUCTURE_NAME", "ACTION", _UPDATED}:
             continue
-        if _ID.fullmatch(column):
+        if is_eurostat or _ID.fullmatch(column):
             components.append(column)
         elif components:
             label_of[components[-1]] = column
@@ -503,7 +512,14 @@ def read_csv(path: Path, name: str) -> Message:
         labels={component: labels.get(component, {}) for component in (*dimensions, *attributes)},
         rejected=_rejected(name, frame[LOCATOR], raw.to_list(), bad),
         structure=frame[flow][0] if frame.height else None,
+        prepared=_last_update(frame) if is_eurostat else None,
     )
+
+
+def _last_update(frame: pl.DataFrame) -> datetime | None:
+    """The newest of Eurostat's days, such as `28/02/25 23:00:00`; None where none can be read."""
+    newest = frame.select(pl.col(_UPDATED).str.to_datetime("%d/%m/%y %H:%M:%S", strict=False).max()).item()
+    return newest if isinstance(newest, datetime) else None
 
 
 # --- shared ------------------------------------------------------------------------------------------------

@@ -134,6 +134,11 @@ class Parsed:
     `dropped` counts rows left out by a named rule; `rows_read` is the count before any of this, and may be
     larger or smaller than the canonical rows where one published row holds several observations.
     `published_on` and `partition` are set where the files themselves tell them.
+
+    Files that hold their own history (a figure as it was first filed, and as it was restated) yield one `Parsed`
+    for each state: the newest, and the older ones in `earlier`, oldest first, each with its own `published_on`.
+    Such a state has an `identity`, the text that its edition id is made from in place of the files' hashes: the
+    next download repeats the history in other bytes, and only states that are new become new editions.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -142,6 +147,13 @@ class Parsed:
     dropped: dict[str, int] = field(default_factory=dict)
     published_on: date | None = None
     partition: str = "all"
+    identity: str | None = None
+    earlier: Sequence[Parsed] = ()
+
+    @property
+    def states(self) -> list[Parsed]:
+        """The states that the files hold, oldest first; this one is the last."""
+        return [*self.earlier, self]
 
 
 class Source:

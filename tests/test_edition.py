@@ -91,7 +91,7 @@ def test_rejected_rows_stop_compilation(tmp_path: Path) -> None:
 def test_a_row_that_refers_to_an_unlisted_file_is_an_error(tmp_path: Path, settings: Settings) -> None:
     source, _ = compiled(tmp_path)
     path = source.edition_dir / "rnd_observation.csv"
-    path.write_text(path.read_text().replace("table.csv", "other.csv"))
+    pl.read_csv(path, infer_schema=False).with_columns(file=pl.lit("f9")).write_csv(path)
     with pytest.raises(SourceError, match=r"edition\.yml does not list"):
         load_bundled(settings, source)
 

@@ -227,3 +227,22 @@ def test_files_are_grouped_into_editions() -> None:
         "A": ["a", "c"],
         "B": ["b"],
     }
+
+
+def test_a_file_that_may_be_absent_is_left_out_with_a_note(
+    settings: Settings,
+    source: Source,
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publisher.serve(HOST, PATH, Answer(BODY))
+    there = Download(URL, "table.csv")
+    absent = Download(f"https://{HOST}/next.csv", "next.csv", may_be_absent=True)
+    monkeypatch.setattr(Source, "downloads", lambda self, client: [there, absent])
+    assert [item.download.name for item in run(settings, source, publisher)] == ["table.csv"]
+    assert "next.csv is not published yet" in caplog.text
+    # Only absence is excused.
+    publisher.serve(HOST, "/next.csv", Answer(status=403))
+    with pytest.raises(FetchError, match="HTTP 403"):
+        run(settings, source, publisher)

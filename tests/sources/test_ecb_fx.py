@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import statistics
 import zipfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from ingest.errors import GateError, LayoutError
 from ingest.load import load_files
 from ingest.settings import Settings
 from tests.conftest import shared_file
+from tests.publisher import Answer, Publisher
+from tests.sources.connectors import connector
 from tests.sources.rnd import Loaded, bundled, edited, in_hand, load, same_rows, source_of
 
 HISTORY = "ecb_fx/eurofxref-hist.zip"
@@ -239,3 +243,62 @@ def test_the_bundled_edition_holds_the_yearly_means() -> None:
     ours = bundled(CODE, "reference_rate")
     assert rate(ours, "JPY", "USD", "period_average", date(2019, 1, 1)) == pytest.approx(108.98, rel=1e-4)
     assert rate(ours, "USD", "EUR", "end_of_period", date(2019, 1, 1)) == 1.1234
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as running:
+        yield running
+
+
+def packed_history(lines: int, *changes: tuple[str, str]) -> bytes:
+    """The newest days of the real history in an archive like the publisher's."""
+    table = "\n".join(text().splitlines()[:lines]) + "\n"
+    for old, new in changes:
+        assert old in table
+        table = table.replace(old, new, 1)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("eurofxref-hist.csv", table)
+    return stream.getvalue()
+
+
+HOST, PATH = "www.ecb.europa.eu", "/stats/eurofxref/eurofxref-hist.zip"
+
+
+def test_the_connector_fetches_and_loads(settings: Settings, publisher: Publisher) -> None:
+    body = packed_history(400)
+    publisher.serve(
+        HOST, PATH, Answer(body, resumable=True, drop_after=900), Answer(body, resumable=True, etag='"30 October"')
+    )
+    live = connector(settings, publisher, CODE, HOST)
+    (edition,) = live.run()
+    assert edition.published_on == "2026-10-30"
+    rows = live.rows(edition, "reference_rate")
+    assert rate(rows, "USD", "EUR", "daily", date(2026, 10, 30), "day") == 1.1172
+    (again,) = live.run()
+    assert (again.edition_id, publisher.seen[-1].headers["if-none-match"]) == (edition.edition_id, '"30 October"')
+
+
+def test_a_changed_header_goes_to_quarantine_and_the_edition_before_it_stands(
+    settings: Settings, publisher: Publisher
+) -> None:
+    publisher.serve(
+        HOST, PATH, Answer(packed_history(400)), Answer(packed_history(400, ("Date,USD,JPY,", "Date,USD,YEN,")))
+    )
+    live = connector(settings, publisher, CODE, HOST)
+    (edition,) = live.run()
+    with pytest.raises(LayoutError, match="the column JPY is missing"):
+        live.run()
+    assert len(list((settings.quarantine / CODE).glob("*/reason.json"))) == 1
+    assert live.rows(edition, "reference_rate").height > 0
+
+
+def test_an_error_page_with_status_200_is_not_archived(settings: Settings, publisher: Publisher) -> None:
+    publisher.serve(
+        HOST, PATH, Answer(b"<!DOCTYPE html><html><body>Scheduled maintenance</body></html>" + b" " * 500)
+    )
+    live = connector(settings, publisher, CODE, HOST)
+    with pytest.raises(GateError, match="HTML page"):
+        live.run()
+    assert not live.archived()

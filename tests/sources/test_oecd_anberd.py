@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,18 @@ import polars as pl
 import pytest
 
 from ingest.errors import GateError, IngestError, LayoutError
+from ingest.fetch import FetchError
 from ingest.load import load_files
 from ingest.settings import Settings
 from tests.conftest import shared_file
+from tests.publisher import Answer, Publisher
+from tests.sources.connectors import connector
 from tests.sources.rnd import bundled, edited, in_hand, load, source_of
 
 FILE = "oecd/anberd_c21_usdppp_2000_2023.sdmxjson1.json"
 CODE = "oecd_anberd"
+HOST = "sdmx.oecd.org"
+PATH = "/public/rest/data/OECD.STI.STP,DSD_ANBERD@DF_ANBERDi4,1.0/.A.MA.C21.USD_PPP.V.B"
 USD_PPP_MILLION = {
     ("USA", 2018): 75_624,
     ("USA", 2022): 117_520,
@@ -180,7 +186,7 @@ def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
 
 def test_another_data_flow_is_refused() -> None:
     berd = shared_file("oecd/berd_indu_c21_sdmxcsv_labels.csv")
-    with pytest.raises(LayoutError, match=r"SECT_PERF.*those of ANBERD are"):
+    with pytest.raises(LayoutError, match=r"SECT_PERF.*those of DSD_ANBERD@DF_ANBERDi4 are"):
         source_of(CODE).parse([in_hand(berd)])
 
 
@@ -221,3 +227,48 @@ def test_the_bundled_edition_is_what_the_parser_gives() -> None:
 def test_the_bundled_edition_holds_the_published_values() -> None:
     values = millions(bundled(CODE, "rnd_observation"))
     assert {key: round(values[key]) for key in USD_PPP_MILLION} == USD_PPP_MILLION
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as running:
+        yield running
+
+
+def test_the_connector_fetches_and_loads(settings: Settings, publisher: Publisher) -> None:
+    publisher.serve(HOST, PATH, Answer(status=503), Answer(shared_file(FILE).read_bytes()))
+    live = connector(settings, publisher, CODE, HOST)
+    (edition,) = live.run()
+    rows = live.rows(edition, "rnd_observation")
+    assert {key: round(millions(rows)[key]) for key in USD_PPP_MILLION} == USD_PPP_MILLION
+    assert edition.published_on == "2026-06-06"
+    seen = publisher.seen[-1]
+    assert seen.parameters == {"dimensionAtObservation": "AllDimensions", "startPeriod": "2000"}
+    assert seen.headers["accept"] == "application/vnd.sdmx.data+json; version=1.0"
+
+
+def test_restated_figures_make_an_edition_of_their_own(settings: Settings, publisher: Publisher) -> None:
+    content = message()
+    content["meta"]["prepared"] = "2026-11-20T10:00:00Z"
+    content["data"]["dataSets"][0]["observations"]["4:0:0:0:0:0:0:12"][0] = 13_600_000_000
+    publisher.serve(HOST, PATH, Answer(shared_file(FILE).read_bytes()), Answer(json.dumps(content).encode("utf-8")))
+    live = connector(settings, publisher, CODE, HOST)
+    (first,), (second,) = live.run(), live.run()
+    assert (first.published_on, second.published_on) == ("2026-06-06", "2026-11-20")
+    values = [
+        live.rows(edition, "rnd_observation").filter(entity_code="JPN", period_start=date(2018, 1, 1))["value"].item()
+        for edition in (first, second)
+    ]
+    assert values == [13_485_804_428, 13_600_000_000]
+
+
+def test_nothing_found_and_another_answer_are_named_errors(settings: Settings, publisher: Publisher) -> None:
+    berd = shared_file("oecd/berd_indu_c21_sdmxcsv_labels.csv").read_bytes()
+    publisher.serve(HOST, PATH, Answer(b"NoRecordsFound", status=404), Answer(berd), Answer(b'{"errors": []}' * 100))
+    live = connector(settings, publisher, CODE, HOST)
+    with pytest.raises(FetchError, match="HTTP 404"):
+        live.run()
+    for problem in ("not json", "malformed"):
+        with pytest.raises(GateError, match=problem):
+            live.run()
+    assert not live.archived()

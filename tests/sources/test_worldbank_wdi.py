@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import csv
+import io
+import json
 import zipfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from ingest import edition
 from ingest.errors import GateError, LayoutError
+from ingest.fetch import FetchError
 from ingest.load import load_files
 from ingest.settings import Settings
 from tests.conftest import shared_file
+from tests.publisher import Answer, Publisher, Seen
+from tests.sources.connectors import connector
 from tests.sources.rnd import bundled, edited, in_hand, load, same_rows, source_of
 
 CODE = "worldbank_wdi"
@@ -277,3 +285,176 @@ def test_the_bundled_edition_is_small_and_dated() -> None:
         "NY.GDP.DEFL.KD.ZG": date(2025, 12, 31),
         "PA.NUS.PPP": COPIED_ON,
     }
+
+
+HOST = "api.worldbank.org"
+API_PATH = "/v2/country/all/indicator/PA.NUS.PPP"
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as running:
+        yield running
+
+
+def records(areas: set[str]) -> list[dict[str, Any]]:
+    """Parities of the real table as the API writes them."""
+    iso3 = {"JP": "JPN", "US": "USA", "CH": "CHE"}
+    with shared_file(PPP_COPY).open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["Country ID"] in areas]
+    return [
+        {
+            "indicator": {"id": "PA.NUS.PPP", "value": "PPP conversion factor, GDP (LCU per international $)"},
+            "country": {"id": row["Country ID"], "value": row["Country"]},
+            "countryiso3code": iso3[row["Country ID"]],
+            "date": row["Year"],
+            "value": float(row["PPP"]),
+            "unit": "",
+            "obs_status": "",
+            "decimal": 0,
+        }
+        for row in rows
+    ]
+
+
+SYNTHETIC: dict[str, Any] = {
+    "indicator": {"id": "PA.NUS.PPP", "value": "synthetic"},
+    "country": {"id": "JP", "value": "Japan"},
+    "countryiso3code": "JPN",
+    "date": "2020",
+    "value": 1.0,
+}
+
+
+def page(number: int, pages: int, content: list[dict[str, Any]], total: int, **head: Any) -> bytes:
+    start = {"page": number, "pages": pages, "per_page": 60, "total": total, "sourceid": "2"}
+    return json.dumps([{**start, "lastupdated": "2026-07-13", **head}, content]).encode("utf-8")
+
+
+def written(folder: Path, *pages: bytes) -> list[Path]:
+    paths = [folder / f"API_PA.NUS.PPP_page_{number:03}.json" for number in range(1, len(pages) + 1)]
+    for path, content in zip(paths, pages, strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def test_pages_of_the_api_give_what_the_table_gives(tmp_path: Path) -> None:
+    every = records({"JP", "US", "CH"})
+    every[3] |= {"value": None}
+    paths = written(tmp_path, page(1, 2, every[:60], len(every)), page(2, 2, every[60:], len(every)))
+    loaded = load(CODE, *reversed(paths))
+    rows = loaded.tables["reference_rate"]
+    assert loaded.parsed.published_on == date(2026, 7, 13)
+    assert loaded.parsed.partition == "PA.NUS.PPP"
+    assert loaded.dropped == {"empty_cell": 1}
+    assert rows["value_origin"].unique().to_list() == ["publisher_bytes"]
+    assert rows["file_sha256"].n_unique() == 2
+    table = load(CODE, shared_file(PPP_COPY), published_on=COPIED_ON).tables["reference_rate"]
+    key = ["area_code", "period_start", "value", "unit"]
+    assert rows.height == len(every) - 1
+    assert rows.join(table, on=key, how="semi").height == rows.height
+    where = rows.filter(area_code="JPN", period_start=date(2018, 1, 1))["locator"].item()
+    position = int(where.removeprefix("[1][").removesuffix("]"))
+    assert any(json.loads(path.read_bytes())[1][position]["date"] == "2018" for path in paths)
+
+
+def test_areas_and_values_that_cannot_be_read_are_rejected(tmp_path: Path) -> None:
+    some = records({"JP"})[:3]
+    some[0] |= {"countryiso3code": "", "country": {"id": "XQ", "value": "Nowhere"}}
+    some[1] |= {"value": "n/a"}
+    loaded = load(CODE, *written(tmp_path, page(1, 1, some, 3)))
+    assert sorted(loaded.rejected["reason"]) == [
+        "XQ is neither a country nor a known group of countries",
+        "the cell holds no number",
+    ]
+    assert loaded.tables["reference_rate"].height == 1
+
+
+@pytest.mark.parametrize(
+    ("pages", "problem"),
+    [
+        (
+            [b'[{"message": [{"id": "120", "key": "Invalid value", "value": "not valid"}]}]'],
+            "reports an error.*not valid",
+        ),
+        ([page(1, 2, [SYNTHETIC, SYNTHETIC], 4)], r"the pages are \[1\], the answer has 2"),
+        ([page(1, 1, [SYNTHETIC, SYNTHETIC], 4)], "hold 2 of 4 values"),
+        ([page(1, 1, [{**SYNTHETIC, "date": "2020M01"}], 1)], "'2020M01' is no year"),
+        ([page(1, 1, [{"date": "2020"}], 1)], r"record \[1\]\[0\] lacks"),
+        ([page(1, 1, [SYNTHETIC], 1, lastupdated="July")], "lastupdated is no date"),
+        (
+            [page(1, 2, [SYNTHETIC], 2), page(2, 2, [SYNTHETIC], 2, lastupdated="2026-07-14")],
+            "as of 2026-07-13, 2026-07-14",
+        ),
+        ([b'{"dataSets": []}'], "no page of the World Bank's API"),
+    ],
+)
+def test_other_answers_of_the_api_are_errors(tmp_path: Path, pages: list[bytes], problem: str) -> None:
+    paths = written(tmp_path, *pages)
+    with pytest.raises(LayoutError, match=problem):
+        source_of(CODE).parse([in_hand(path) for path in paths])
+
+
+def zipped(name: str, *, head: bytes = b"") -> bytes:
+    """A real table in an archive like the publisher's, with the lines above its header where a copy lacks them."""
+    stream = io.BytesIO()
+    indicator = next(
+        part
+        for part in ("GB.XPD.RSDV.GD.ZS", "NY.GDP.DEFL.ZS", "NY.GDP.DEFL.KD.ZG", "NY.GDP.PCAP.CD")
+        if part in name
+    )
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"API_{indicator}_DS2_en_csv_v2_1.csv", head + shared_file(name).read_bytes())
+        archive.writestr(f"Metadata_Country_API_{indicator}_DS2_en_csv_v2_1.csv", "Country Code\n")
+    return stream.getvalue()
+
+
+def test_the_connector_fetches_archives_and_pages(
+    settings: Settings, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ingest.sources.worldbank_wdi import fetch as ours
+
+    monkeypatch.setattr(ours, "_PER_PAGE", 60)
+    every = records({"JP", "US", "CH"})
+
+    def answer(seen: Seen) -> Answer:
+        if seen.parameters["per_page"] == "1":
+            return Answer(page(1, len(every), every[:1], len(every)))
+        number, size = int(seen.parameters["page"]), int(seen.parameters["per_page"])
+        pages = -(-len(every) // size)
+        return Answer(page(number, pages, every[(number - 1) * size : number * size], len(every)))
+
+    publisher.serve(HOST, API_PATH, answer)
+    for indicator, name in (
+        ("GB.XPD.RSDV.GD.ZS", GERD),
+        ("NY.GDP.DEFL.ZS", DEFLATOR_2019),
+        ("NY.GDP.PCAP.CD", GDP_PER_HEAD),
+    ):
+        publisher.serve(HOST, f"/v2/en/indicator/{indicator}", Answer(zipped(name)))
+    head = b'"Data Source","World Development Indicators",\n\n"Last Updated Date","2026-07-13",\n\n'
+    publisher.serve(HOST, "/v2/en/indicator/NY.GDP.DEFL.KD.ZG", Answer(zipped(DEFLATOR_COPY, head=head)))
+    live = connector(settings, publisher, CODE, HOST)
+    editions = {edition.partition: edition for edition in live.run()}
+    assert {partition: edition.published_on for partition, edition in editions.items()} == {
+        "GB.XPD.RSDV.GD.ZS": "2026-07-13",
+        "NY.GDP.DEFL.KD.ZG": "2026-07-13",
+        "NY.GDP.DEFL.ZS": "2019-01-30",
+        "NY.GDP.PCAP.CD": "2026-07-13",
+        "PA.NUS.PPP": "2026-07-13",
+    }
+    assert len(editions["PA.NUS.PPP"].files) == 2
+    assert value(live.rows(editions["PA.NUS.PPP"], "reference_rate"), "JPN", 2018) == pytest.approx(104.16, abs=0.005)
+    assert value(live.rows(editions["GB.XPD.RSDV.GD.ZS"], "rnd_observation"), "JPN", 2023) == pytest.approx(0.0344125)
+    asked = [seen.parameters for seen in publisher.seen if seen.path == API_PATH]
+    assert [entry.get("page") for entry in asked] == [None, "1", "2"]
+    assert all(entry["format"] == "json" and entry["date"].startswith("1990:") for entry in asked)
+
+
+def test_errors_with_status_200_are_named(settings: Settings, publisher: Publisher) -> None:
+    publisher.serve(
+        HOST, API_PATH, Answer(b'[{"message": [{"id": "175", "value": "The indicator was not found."}]}]')
+    )
+    live = connector(settings, publisher, CODE, HOST)
+    with pytest.raises(FetchError, match="The indicator was not found"):
+        live.fetch()
+    assert not live.archived()

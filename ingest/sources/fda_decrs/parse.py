@@ -12,6 +12,7 @@ import polars as pl
 
 from ingest import vocabulary
 from ingest.errors import LayoutError
+from ingest.fda_operations import OPERATIONS
 from ingest.source import Parsed, SourceFile
 from ingest.tabtext import read_table, read_text
 
@@ -38,25 +39,6 @@ _COLUMNS = (
     "EXCLUSION_FLAG",
 )
 _E_MAIL = r"\S@\S+\.\w"
-# The FDA's business operations in common terms. Labelling is a packaging step; transfilling is the repackaging of
-# medical gases; what is neither the substance nor a medicine for people (feed, milling, trade) is `other`.
-_OPERATIONS = {
-    "API MANUFACTURE": "drug_substance",
-    "MANUFACTURE": "drug_product",
-    "POSITRON EMISSION TOMOGRAPHY DRUG PRODUCTION": "drug_product",
-    "PACK": "packaging",
-    "LABEL": "packaging",
-    "ANALYSIS": "analysis",
-    "STERILIZE": "sterilisation",
-    "RELABEL": "relabelling",
-    "REPACK": "repackaging",
-    "TRANSFILL": "repackaging",
-    "DISTRIBUTE": "other",
-    "MEDICATED ANIMAL FEED MANUFACTURE": "other",
-    "PARTICLE SIZE REDUCTION": "other",
-    "SALVAGE": "other",
-    "SIP FOREIGN SELLER": "other",
-}
 
 
 def parse(files: Sequence[SourceFile]) -> Parsed:
@@ -113,7 +95,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             pl.coalesce(pl.format("DUNS {}", "duns"), pl.format("FEI {}", "fei")).alias("site_id"),
             pl.col("ADDRESS").alias("site_place"),
             "country_iso3",
-            pl.col("operations").replace_strict(_OPERATIONS, default="other").alias("operation"),
+            pl.col("operations").replace_strict(OPERATIONS, default="other").alias("operation"),
             pl.col("operations").alias("operation_as_published"),
             pl.lit("registration").alias("measure_basis"),
             pl.lit("republished_copy" if is_copy else "publisher_bytes").alias("value_origin"),
@@ -172,7 +154,7 @@ def _note() -> pl.Expr:
     parts = (
         pl.when(pl.col("duns").is_not_null()).then(pl.format("FEI {}", "fei")),
         pl.when(pl.col("country_iso3").is_null()).then(pl.lit("the address names no country")),
-        pl.when(~pl.col("operations").is_in(list(_OPERATIONS))).then(pl.lit("operation unknown to the parser")),
+        pl.when(~pl.col("operations").is_in(list(OPERATIONS))).then(pl.lit("operation unknown to the parser")),
     )
     return pl.concat_str(parts, separator="; ", ignore_nulls=True).replace("", None).alias("note")
 

@@ -1,11 +1,13 @@
 """World Bank WDI tables to `rnd_observation` (R&D share of GDP) and `reference_rate` (PPP, deflators, GDP per head).
 
-Three layouts:
+Four layouts:
 
 * the publisher's CSV download, in its zip archive or taken out of it: byte order mark, `Data Source`, a blank line,
   `Last Updated Date`, a blank line, the header in line 5, one row per area and indicator, years across, a comma at
   the end of every row;
-* the same body without the lines above the header, as third parties keep it;
+* the answers of the API in JSON, one file per page: `[{page, pages, lastupdated ...}, [{indicator, country,
+  countryiso3code, date, value ...}]]`;
+* the same body as the CSV download's without the lines above the header, as third parties keep it;
 * a long table `Country,Country ID,Year,PPP` with ISO 3166-1 alpha-2 codes (PA.NUS.PPP only), likewise a copy.
 
 The copies carry no date of the publisher's: their editions are dated by whoever loads them. Indicators:
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -23,7 +26,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatch
 from itertools import islice
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import polars as pl
 
@@ -71,30 +74,43 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     cell that holds no number and an area that is neither a country nor a known group are rejected. Raises
     LayoutError for another layout, a file that is cut off, no indicator that is taken, or several.
     """
-    if len(files) != 1:
-        _fail(", ".join(file.name for file in files), "one file is one edition", "Give one file at a time.")
     file = files[0]
-    layout = _read(file)
+    if all(_is_json(part) for part in files):
+        layout = _read_pages(files)
+    elif len(files) == 1:
+        layout = _read(file)
+    else:
+        _fail(
+            ", ".join(part.name for part in files),
+            "one file is one edition, unless all are pages of one JSON answer",
+            "Give one file at a time, or all pages.",
+        )
     cells, others = layout.cells, layout.rows_other
     series = _INDICATORS[layout.indicator]
     text = pl.col("text").fill_null("").str.strip_chars()
     empty = cells.filter(text == "").height
     cells = cells.filter(text != "").with_columns(text, value=text.cast(pl.Float64, strict=False))
+    if "file_name" not in cells.columns:
+        cells = cells.with_columns(file_name=pl.lit(None, dtype=pl.String), file_sha256=pl.lit(file.sha256))
     known = cells.join(areas.kinds("world_bank"), left_on="area", right_on="code", how="left", maintain_order="left")
     reason = (
         pl.when(pl.col("value").is_null() | ~pl.col("value").is_finite())
         .then(pl.lit("the cell holds no number"))
         .when(pl.col("kind").is_null())
-        .then(pl.format("{} is neither a country nor a known group of countries", "published_area"))
+        .then(
+            pl.format(
+                "{} is neither a country nor a known group of countries", pl.col("published_area").fill_null("?")
+            )
+        )
     )
     judged = known.with_columns(reason.alias("reason"))
-    rows = _canonical(judged.filter(pl.col("reason").is_null()), series, layout, file)
+    rows = _canonical(judged.filter(pl.col("reason").is_null()), series, layout)
     rejected = judged.filter(pl.col("reason").is_not_null()).select(
         pl.lit(series.table).alias("table_name"),
-        pl.lit(file.name).alias("file_name"),
+        pl.coalesce("file_name", pl.lit(file.name)).alias("file_name"),
         "locator",
         "reason",
-        pl.format("{}: {}", "published_area", "text").alias("raw"),
+        pl.format("{}: {}", pl.col("published_area").fill_null("?"), "text").alias("raw"),
     )
     dropped = {"empty_cell": empty, "indicator_not_declared": others}
     return Parsed(
@@ -178,7 +194,7 @@ def _table(file: SourceFile, content: bytes, skip: int) -> pl.DataFrame:
 def _read_wide(file: SourceFile, content: bytes, *, skip: int, published_on: date | None) -> _Layout:
     frame = _table(file, content, skip)
     years = frame.columns[4:-1]
-    odd = [column for column in years if not re.fullmatch(r"\d{4}", column)]
+    odd = [column for column in years if not re.fullmatch(r"[0-9]{4}", column)]
     if tuple(frame.columns[:4]) != _WIDE or frame.columns[-1] != "" or odd or not years:
         _fail(
             file.name,
@@ -214,7 +230,7 @@ def _read_long(file: SourceFile, content: bytes) -> _Layout:
     if not content.endswith(b"\n"):
         _fail(file.name, "the last line does not end: the file is cut off", "Fetch it again.")
     frame = _table(file, content, 0).with_row_index("line", offset=2)
-    unread = frame.filter(~pl.col("Year").str.contains(r"^\d{4}$").fill_null(value=False))
+    unread = frame.filter(~pl.col("Year").str.contains(r"^[0-9]{4}$").fill_null(value=False))
     if unread.height:
         raise LayoutError(
             f"{unread['Year'][0]!r} is no year", file=file.name, row=int(unread["line"][0]), remedy=_FETCH
@@ -232,14 +248,95 @@ def _read_long(file: SourceFile, content: bytes) -> _Layout:
     return _Layout(cells, "PA.NUS.PPP", frame.height, 0, None, is_copy=True)
 
 
-def _canonical(cells: pl.DataFrame, series: _Series, layout: _Layout, file: SourceFile) -> pl.DataFrame:
+def _is_json(file: SourceFile) -> bool:
+    with file.path.open("rb") as stream:
+        return stream.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"{"))
+
+
+def _read_pages(files: Sequence[SourceFile]) -> _Layout:
+    """All pages of one answer of the API; raises LayoutError unless every page is there once."""
+    pages = [(file, *_page(file)) for file in files]
+    names = ", ".join(file.name for file in files)
+    numbers = sorted(int(head["page"]) for _, head, _ in pages)
+    expected = list(range(1, int(pages[0][1]["pages"]) + 1))
+    if numbers != expected:
+        _fail(names, f"the pages are {numbers}, the answer has {len(expected)}", "Give every page once.")
+    updated = {str(head.get("lastupdated")) for _, head, _ in pages}
+    cells = pl.concat(_cells_of_page(file, records) for file, _, records in pages)
+    if cells.height != int(pages[0][1]["total"]):
+        _fail(names, f"the pages hold {cells.height} of {pages[0][1]['total']} values", "Fetch it again.")
+    found = cells["indicator"].unique().sort().to_list()
+    if len(updated) != 1 or len(found) != 1 or found[0] not in _INDICATORS:
+        _fail(
+            names,
+            f"the pages hold {', '.join(found)} as of {', '.join(sorted(updated))}; one indicator of "
+            f"{', '.join(_INDICATORS)} and one date are expected",
+            "Give the pages of one answer.",
+        )
+    try:
+        published_on = date.fromisoformat(updated.pop())
+    except ValueError:
+        _fail(names, "lastupdated is no date", _FETCH)
+    return _Layout(cells.drop("indicator"), found[0], cells.height, 0, published_on, is_copy=False)
+
+
+def _page(file: SourceFile) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Head and records of one page; the API reports errors as a page with status 200."""
+    try:
+        content = json.loads(file.path.read_bytes())
+    except ValueError as error:
+        _fail(file.name, f"the JSON is cut off or malformed ({error})", "Fetch it again.")
+    head = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
+    if "message" in head:
+        _fail(file.name, f"the service reports an error: {head['message']}", "Check the query and fetch it again.")
+    if not {"page", "pages", "total"} <= set(head) or len(content) != 2 or not isinstance(content[1], list):
+        _fail(file.name, "the JSON is no page of the World Bank's API", _FETCH)
+    return head, content[1]
+
+
+def _cells_of_page(file: SourceFile, records: list[dict[str, Any]]) -> pl.DataFrame:
+    named = pl.Struct({"id": pl.String, "value": pl.String})
+    schema: dict[str, pl.DataType | type[pl.DataType]] = {
+        "indicator": named,
+        "country": named,
+        "countryiso3code": pl.String,
+        "date": pl.String,
+    }
+    lacking = next((i for i, record in enumerate(records) if not {*schema, "value"} <= set(record)), None)
+    if lacking is not None:
+        _fail(file.name, f"record [1][{lacking}] lacks one of {', '.join(schema)}, value", _FETCH)
+    try:
+        frame = pl.DataFrame([{name: record[name] for name in schema} for record in records], schema=schema)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        _fail(file.name, f"the records cannot be read ({str(error).splitlines()[0]})", _FETCH)
+    odd = frame.filter(~pl.col("date").str.contains(r"^[0-9]{4}$").fill_null(value=False))
+    if odd.height:
+        _fail(file.name, f"{odd['date'][0]!r} is no year", _FETCH)
+    # The number as written: through text, as in the other layouts, so that what is no number is seen.
+    text = [None if record["value"] is None else str(record["value"]) for record in records]
+    return frame.with_columns(pl.Series("text", text, dtype=pl.String)).select(
+        pl.col("indicator").struct.field("id").alias("indicator"),
+        pl.col("countryiso3code").replace("", None).alias("area"),
+        pl.coalesce(
+            pl.col("countryiso3code").replace("", None), pl.col("country").struct.field("id").alias("id")
+        ).alias("published_area"),
+        pl.col("country").struct.field("value").alias("name"),
+        pl.col("date").cast(pl.Int32).alias("year"),
+        "text",
+        pl.format("[1][{}]", pl.int_range(pl.len())).alias("locator"),
+        pl.lit(file.name).alias("file_name"),
+        pl.lit(file.sha256).alias("file_sha256"),
+    )
+
+
+def _canonical(cells: pl.DataFrame, series: _Series, layout: _Layout) -> pl.DataFrame:
     shared = {
         "period_start": pl.date("year", 1, 1),
         "period_end": pl.date("year", 12, 31),
         "unit": pl.lit(series.unit),
         # Dividing leaves dust in the last digit; the publisher gives 15 digits.
         "value": (pl.col("value") / series.divisor).round_sig_figs(15) if series.divisor != 1 else pl.col("value"),
-        "file_sha256": pl.lit(file.sha256),
+        "file_sha256": pl.col("file_sha256"),
         "locator": pl.col("locator"),
         "value_origin": pl.lit("republished_copy" if layout.is_copy else "publisher_bytes"),
     }
@@ -249,6 +346,7 @@ def _canonical(cells: pl.DataFrame, series: _Series, layout: _Layout, file: Sour
             entity_kind=pl.col("kind"),
             entity_code=pl.col("area"),
             entity_name=pl.col("name"),
+            entity_iso3=pl.when(pl.col("kind") == areas.COUNTRY).then("area"),
             lens=pl.lit("territory"),
             activity_scheme=pl.lit("none"),
             activity_code=pl.lit("_T"),

@@ -1,0 +1,1 @@
+"""Source cepii_baci; see source.yml."""

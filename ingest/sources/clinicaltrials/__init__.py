@@ -1,0 +1,1 @@
+"""Source clinicaltrials: trials and their sites; see source.yml."""

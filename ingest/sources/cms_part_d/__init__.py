@@ -1,0 +1,1 @@
+"""Source cms_part_d: Medicare Part D spending by drug; see source.yml."""

@@ -1,0 +1,1 @@
+"""EMA medicines table: centrally authorised medicines, with status, marks and dates."""

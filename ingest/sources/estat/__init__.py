@@ -1,0 +1,1 @@
+"""e-Stat: Survey of Research and Development of Japan."""

@@ -1,0 +1,1 @@
+"""Source eurostat_prodcom: sold production of medicines by country; see source.yml."""

@@ -1,0 +1,1 @@
+"""Eurostat R&D expenditure."""

@@ -1,0 +1,1 @@
+"""Drugs@FDA: applications, their products, and the original approval."""

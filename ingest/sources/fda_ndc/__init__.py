@@ -1,0 +1,1 @@
+"""FDA NDC directory: finished medicines as labelers list them, with the marketing category."""

@@ -1,0 +1,128 @@
+"""FDA directory of finished drugs (`product.txt`, tab-separated) to one row per listing.
+
+The columns are described at https://www.fda.gov/drugs/drug-approvals-and-databases/ndc-product-file-definitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import polars as pl
+
+from ingest.errors import LayoutError
+from ingest.product_lists import joined, normal, obtained_on, only, rejected, route_group
+from ingest.source import Parsed, SourceFile
+from ingest.tabtext import read_table, read_text
+
+_COLUMNS = (
+    "PRODUCTID",
+    "PRODUCTNDC",
+    "PRODUCTTYPENAME",
+    "PROPRIETARYNAME",
+    "PROPRIETARYNAMESUFFIX",
+    "NONPROPRIETARYNAME",
+    "DOSAGEFORMNAME",
+    "ROUTENAME",
+    "STARTMARKETINGDATE",
+    "ENDMARKETINGDATE",
+    "MARKETINGCATEGORYNAME",
+    "APPLICATIONNUMBER",
+    "LABELERNAME",
+    "SUBSTANCENAME",
+    "ACTIVE_NUMERATOR_STRENGTH",
+    "ACTIVE_INGRED_UNIT",
+    "PHARM_CLASSES",
+    "DEASCHEDULE",
+    "NDC_EXCLUDE_FLAG",
+    "LISTING_RECORD_CERTIFIED_THROUGH",
+)
+_MANDATORY = ("PRODUCTID", "PRODUCTTYPENAME", "PROPRIETARYNAME", "MARKETINGCATEGORYNAME", "LABELERNAME")
+_DATES = ("STARTMARKETINGDATE", "ENDMARKETINGDATE")
+
+
+def parse(files: Sequence[SourceFile]) -> Parsed:
+    """Listings as `product_identity`: the marketing category as evidence of the nature, the application as note.
+
+    One file: the publisher's zip, or the text inside it (plain or gzipped) with the day of the list in its name.
+    Lines with too few or too many fields, without an identity, name, labeler or category, or with a date that is
+    none, are rejected; exact repeats of a line are dropped and counted. Raises LayoutError where the header differs,
+    or the day of the list is unknown.
+    """
+    file = only(files)
+    content = read_text(file, "product.txt")
+    listed_on = content.dated or obtained_on(file)
+    if listed_on is None:
+        raise LayoutError(
+            "nothing tells the day of the list",
+            file=file.name,
+            remedy="Load the publisher's zip, or put the day into the name: product_2019-04-29.txt.",
+        )
+    table = read_table(content.text, _COLUMNS, file.name)
+    rows = table.rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
+    repeated = table.rows.height - rows.height
+    rows = rows.with_columns(
+        content.locator(),
+        *(pl.col(name).str.to_date("%Y%m%d", strict=False).alias(f"_{name}") for name in _DATES),
+    ).with_columns(_reason=_reasons())
+    bad = rows.filter(pl.col("_reason") != "")
+    return Parsed(
+        {"product_identity": _canonical(rows.filter(pl.col("_reason") == ""), file, listed_on)},
+        rows_read=table.rows_read,
+        rejected=pl.concat(
+            [
+                rejected(frame, file, "product_identity")
+                for frame in (
+                    bad.select(
+                        "locator", "_reason", pl.concat_str(_COLUMNS, separator="\t", ignore_nulls=True).alias("raw")
+                    ),
+                    table.ragged.select(content.locator(), "reason", pl.col("cells").list.join("\t")),
+                )
+            ]
+        ),
+        dropped={"repeated_line": repeated} if repeated else {},
+        published_on=content.dated,
+    )
+
+
+def _reasons() -> pl.Expr:
+    checks = [pl.when(pl.col(name).is_null()).then(pl.lit(f"{name} is empty")) for name in _MANDATORY]
+    checks += [
+        pl.when(pl.col(name).is_not_null() & pl.col(f"_{name}").is_null()).then(
+            pl.format(f"{name} is no date of the form YYYYMMDD: {{}}", name)
+        )
+        for name in _DATES
+    ]
+    return pl.concat_str(checks, separator="; ", ignore_nulls=True)
+
+
+def _canonical(rows: pl.DataFrame, file: SourceFile, listed_on: date) -> pl.DataFrame:
+    return rows.select(
+        pl.lit("FDA").alias("agency"),
+        pl.lit("ndc_list").alias("list_name"),
+        pl.col("PRODUCTID").alias("licence_number"),
+        pl.lit(listed_on).alias("listed_on"),
+        normal(joined(pl.col("PROPRIETARYNAME"), pl.col("PROPRIETARYNAMESUFFIX"), separator=" ")).alias("brand_name"),
+        normal(pl.coalesce("SUBSTANCENAME", "NONPROPRIETARYNAME")).alias("ingredient_name"),
+        normal(joined(pl.col("ACTIVE_NUMERATOR_STRENGTH"), pl.col("ACTIVE_INGRED_UNIT"), separator=" ")).alias(
+            "strength_text"
+        ),
+        pl.col("DOSAGEFORMNAME").alias("dosage_form"),
+        route_group(pl.col("ROUTENAME"), ";").alias("route"),
+        pl.col("LABELERNAME").alias("holder_name"),
+        pl.lit("USA").alias("market_iso3"),
+        pl.col("MARKETINGCATEGORYNAME").alias("modality_evidence"),
+        pl.col("_STARTMARKETINGDATE").alias("approved_on"),
+        joined(
+            pl.col("PRODUCTTYPENAME"),
+            pl.when(pl.col("NDC_EXCLUDE_FLAG") == "E").then(pl.lit("NDC_EXCLUDE_FLAG=E")),
+            separator=",",
+        ).alias("publisher_flags"),
+        joined(
+            pl.format("application {}", "APPLICATIONNUMBER"),
+            pl.format("listed until {}", pl.col("_ENDMARKETINGDATE").cast(pl.String)),
+            separator="; ",
+        ).alias("note"),
+        pl.lit(file.sha256).alias("file_sha256"),
+        "locator",
+    )

@@ -1,0 +1,1 @@
+"""DailyMed labels (SPL): establishments and operations that a label names."""

@@ -1,0 +1,1 @@
+"""EU Industrial R&D Investment Scoreboard."""

@@ -1,0 +1,1 @@
+"""Source mhlw_production: production and imports of medicines in Japan, curated; see source.yml."""

@@ -1,0 +1,1 @@
+"""Source mof_customs; see source.yml."""

@@ -1,0 +1,1 @@
+"""National R&D figures that international statistics miss, curated."""

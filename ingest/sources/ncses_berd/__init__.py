@@ -1,0 +1,1 @@
+"""NCSES business R&D of the United States."""

@@ -1,0 +1,1 @@
+"""OECD business R&D by industry (BERD)."""

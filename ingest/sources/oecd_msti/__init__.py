@@ -1,0 +1,1 @@
+"""OECD Main Science and Technology Indicators."""

@@ -1,0 +1,1 @@
+"""Japanese approvals of regenerative medical products, curated by hand."""

@@ -1,0 +1,1 @@
+"""SEC, company facts: revenue and R&D spending of biopharma companies as first filed and as restated."""

@@ -1,0 +1,1 @@
+"""Source un_comtrade; see source.yml."""

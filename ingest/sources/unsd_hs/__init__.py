@@ -1,0 +1,1 @@
+"""Source unsd_hs; see source.yml."""

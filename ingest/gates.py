@@ -30,6 +30,15 @@ def check(spec: SourceSpec, file: SourceFile) -> None:
     size = file.path.stat().st_size
     if size == 0:
         raise GateError("the file is empty", file=file.name, remedy="Fetch it again.")
+    with file.path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    found = sniff(head)
+    if found == "html" and gate.content != "html":
+        raise GateError(
+            "the file is an HTML page, not data",
+            file=file.name,
+            remedy="The server sent an error or landing page: fetch the file again or check its address.",
+        )
     if size < gate.min_bytes:
         raise GateError(
             f"the file has {size:,} bytes, fewer than the {gate.min_bytes:,} that a complete one has",
@@ -41,15 +50,6 @@ def check(spec: SourceSpec, file: SourceFile) -> None:
             f"the file has {size:,} bytes, more than the {gate.max_bytes:,} allowed",
             file=file.name,
             remedy="Check that it is the right file; raise max_bytes in source.yml if it is.",
-        )
-    with file.path.open("rb") as stream:
-        head = stream.read(_HEAD)
-    found = sniff(head)
-    if found == "html" and gate.content != "html":
-        raise GateError(
-            "the file is an HTML page, not data",
-            file=file.name,
-            remedy="The server sent an error or landing page: fetch the file again or check its address.",
         )
     _check_content(gate.content, found, file)
 

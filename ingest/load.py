@@ -64,7 +64,7 @@ def load_bundled(settings: Settings, source: Source, *, force: bool = False) -> 
                     rows_dropped=dropped,
                 ),
                 tables,
-                pl.concat(rejected),
+                pl.concat([pl.DataFrame(schema=lake.REJECTED_SCHEMA), *rejected]),
             )
         )
     return records

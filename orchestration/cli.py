@@ -123,6 +123,31 @@ def load(
 
 
 @app.command()
+def fetch(
+    codes: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Codes of sources (biopharma sources).")],
+) -> None:
+    """Fetch publishers' current files, archive them and commit them as live editions; the next run builds on them."""
+    from orchestration import pipeline, terminal
+    from orchestration.text import rows_text
+
+    settings, out = Settings.from_env(), terminal.console()
+    failed = []
+    for code in codes:
+        try:
+            for edition in pipeline.fetch(settings, code):
+                out.print(
+                    f"{code}: edition {edition.edition_id} ({edition.partition}): {rows_text(edition.row_count)}"
+                )
+        except IngestError as error:
+            # One publisher that is away does not keep the others from being fetched.
+            failed.append(code)
+            terminal.console(stderr=True).print(f"{code}: {error.text}", style="red", markup=False, highlight=False)
+    if failed:
+        _fail(f"not fetched: {', '.join(failed)}", "Their last good editions stay in use; see the messages above.")
+    out.print("Build on it: biopharma run")
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A query; `-` reads it from standard input.")],
     form: Annotated[

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -141,6 +141,26 @@ def load_files(
     source = get(code)
     with exclusive(settings, f"loading {code}"):
         return load.load_files(settings, source, paths, published_on=published_on, force=force)
+
+
+def fetch(
+    settings: Settings, code: str, *, routes: Mapping[str, str] | None = None, force: bool = False
+) -> list[Edition]:
+    """Fetch a source's current files into the archive and commit each edition; returns the commit records.
+
+    Files that the publisher has not changed are not sent again, and an edition that is committed is not parsed
+    again. Raises FetchError and GateError for a publisher that cannot be reached or sends no data, and IngestError
+    for files that cannot be parsed; earlier editions stand. `routes` sends hosts elsewhere (see `ingest.fetch`).
+    """
+    from ingest.fetch import editions_of, fetch_source
+
+    source = get(code)
+    with exclusive(settings, f"fetching {code}"):
+        groups = editions_of(fetch_source(settings, source, routes=routes))
+        return [
+            load.load_archived(settings, source, [item.file for item in items], force=force)
+            for items in groups.values()
+        ]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from ingest import workfile
+from ingest import lake, workfile
 from ingest.lake import Edition
 from ingest.settings import Settings
 from orchestration.text import markdown_table
@@ -66,7 +66,10 @@ def of_editions(settings: Settings, editions: Sequence[Edition]) -> Summary:
         summaries = []
         for name in sorted(files):
             relation = connection.read_parquet(files[name], hive_partitioning=False)
-            found = [Column(c, str(t), None) for c, t in zip(relation.columns, relation.types, strict=True)]
+            described = {column.name: column.description for column in lake.contract(name).columns}
+            found = [
+                Column(c, str(t), described.get(c)) for c, t in zip(relation.columns, relation.types, strict=True)
+            ]
             relation.create_view(name)
             summaries.append(_summary(connection, name, found, {}))
     finally:

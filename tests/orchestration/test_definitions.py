@@ -176,7 +176,7 @@ def test_failing_step_surfaces_its_error(settings: Settings, raised: Exception, 
 
 def test_second_run_is_refused_by_the_resource(settings: Settings) -> None:
     @dg.asset(required_resource_keys={"warehouse"})
-    def step(context: dg.AssetExecutionContext) -> None:
+    def step() -> None:
         raise AssertionError("the step must not run")
 
     with holding(settings):

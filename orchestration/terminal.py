@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -103,9 +105,9 @@ def show_release(out: Console, directory: Path) -> None:
         show_quality(out, connection)
     database = directory / reader.DATABASE
     out.print(f"\nWarehouse: {escape(str(database))} (release {directory.name}, read-only)")
-    out.print('Query it:  biopharma query "select * from mart_policy_claim_check"')
+    out.print(f'Query it:  {_command()} query "select * from mart_policy_claim_check"', markup=False)
     out.print(f"           or: duckdb.connect({str(database)!r}, read_only=True)", markup=False)
-    out.print("Lineage:   biopharma ui   (make ui)")
+    out.print(f"Lineage:   {_command()} ui   (make ui)", markup=False)
 
 
 def _show_claims(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
@@ -209,3 +211,11 @@ def _age(days: int | None) -> str:
     if days is None:
         return ""
     return f"{days} days" if days < 730 else f"{days / 365.25:.1f} years"
+
+
+def _command() -> str:
+    """The command as this user can type it: its name where the shell finds it, else its path from here."""
+    if shutil.which("biopharma"):
+        return "biopharma"
+    path = Path(sys.executable).with_name("biopharma")
+    return os.path.relpath(path) if path.exists() else "biopharma"

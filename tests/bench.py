@@ -92,9 +92,9 @@ def _steps(console: Console, results: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as home:
         report = pipeline.run(Settings(home=Path(home)), force=True)
     table = Table("step", "s", title="Steps of one run without Dagster, libraries imported on first use")
-    for step, seconds in report.durations.items():
+    for step, seconds in report.seconds.items():
         table.add_row(step, f"{seconds:.2f}")
-    results["steps"] = dict(report.durations)
+    results["steps"] = dict(report.seconds)
     console.print(table)
 
 

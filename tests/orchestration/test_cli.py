@@ -88,7 +88,7 @@ def test_unchanged_run_prints_the_statements_from_the_warehouse(built: Home, bio
     for (verdict,) in verdicts:
         assert verdict in called.out
     assert str(reader.current_dir(built.settings) / "warehouse.duckdb") in called.out.replace("\n", "")
-    assert "biopharma ui" in called.out
+    assert " ui   (make ui)" in called.out
 
 
 def test_commands_without_release_say_how_to_make_one(settings: Settings, biopharma: Command) -> None:

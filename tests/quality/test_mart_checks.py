@@ -14,6 +14,7 @@ import pytest
 from data_quality.runner import CheckResult, blocking_failures, check_specs, run_checks
 from data_quality.specs import CheckSpec
 from ingest.settings import Settings
+from tests.quality.mart_breakages import collected
 from tests.quality.running import run_only
 
 SPECS = check_specs("marts")
@@ -364,6 +365,8 @@ BREAKAGES: dict[str, tuple[str, int]] = {
     "mart_data_coverage__staleness": (f"{COVERAGE} is_stale = not is_stale where source_code = 'mhlw_ndb'", 1),
     "mart_data_coverage__licence_named": (f"{COVERAGE} licence_name = null where source_code = 'mhlw_ndb'", 1),
 }
+
+BREAKAGES |= collected()
 
 
 def breakage(spec: CheckSpec) -> tuple[str, int]:

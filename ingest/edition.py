@@ -4,7 +4,8 @@ A share is a folder `ingest/sources/<code>/edition/` with `edition.yml` and one 
 table. `edition.yml` lists the editions (id, partition, publication date, the publisher's files with their
 SHA-256) and, per table, the columns that are constant, over all editions or within each; the CSV holds the
 others. `file` (and `edition_id`, where a file name stands in several editions) in the CSV refers to
-`edition.yml`, so that every row keeps the hash and the locator of the publisher's cell.
+`edition.yml`, so that every row keeps the hash and the locator of the publisher's cell. In a large table `part` does
+so instead: it names the file, what the locators of its rows begin with, and what all of them have in common.
 
 A share is either compiled by our own parser from publishers' files (:func:`compile_edition`, deterministic) or
 curated by hand, each row with its document, page or URL, and date.
@@ -26,6 +27,7 @@ from ingest.archive import sha256_of
 from ingest.errors import LayoutError, SourceError
 from ingest.source import SOURCES_DIR, Parsed, Source, SourceFile
 
+_WORTH_PARTS = 50_000
 _LINEAGE = ("source_code", "edition_partition", "published_on", "ingested_at", "file_sha256")
 
 
@@ -187,6 +189,7 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
     )
     if curated:
         frame = _curated(frame, path.name)
+    frame = _with_parts(frame, (manifest.get("parts") or {}).get(path.stem), path)
     if "file" not in frame.columns:
         frame = frame.with_columns(pl.lit(editions["file"][0]).alias("file"))
     if "edition_id" not in frame.columns:
@@ -208,6 +211,29 @@ def _read_table(source: Source, manifest: dict[str, Any], path: Path) -> pl.Data
         pl.lit(source.code).alias("source_code"),
         pl.coalesce(*stated, pl.col("_published_on")).alias("published_on"),
     ).drop("_published_on", "file")
+
+
+def _with_parts(frame: pl.DataFrame, parts: dict[str, dict[str, Any]] | None, path: Path) -> pl.DataFrame:
+    """Put back what the rows of a part have in common: file, beginning of the locator, constant texts."""
+    if not parts:
+        return frame
+    known = pl.DataFrame(
+        [
+            {"part": key, "file": part.get("file"), "_prefix": part["locator"], **part.get("constants", {})}
+            for key, part in parts.items()
+        ],
+        schema_overrides={"file": pl.String},
+    )
+    joined = frame.join(known, on="part", how="left", maintain_order="left")
+    lost = joined.filter(pl.col("_prefix").is_null())
+    if lost.height:
+        raise SourceError(
+            f"{lost.height} rows refer to a part that edition.yml does not list, first {lost['part'][0]}",
+            file=str(path),
+            remedy="Compile the edition again, or correct the reference.",
+        )
+    joined = joined.with_columns((pl.col("_prefix") + pl.col("locator")).alias("locator"))
+    return joined.drop("part", "_prefix", *(["file"] if known["file"].null_count() == known.height else []))
 
 
 def _within_editions(table: str, frame: pl.DataFrame, manifest: dict[str, Any]) -> pl.DataFrame:
@@ -300,6 +326,7 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         )
     target.mkdir(parents=True, exist_ok=True)
     constants: dict[str, dict[str, Any]] = {}
+    parts_by_table: dict[str, dict[str, dict[str, Any]]] = {}
     counts: dict[str, int] = {}
     for name, parts_of_table in sorted(frames.items()):
         rules = lake.contract(name)
@@ -307,9 +334,14 @@ def compile_edition(source: Source, parts: Sequence[CompiledPart], target: Path)
         frame = frame.sort(["edition_id", *rules.key], nulls_last=True, maintain_order=True)
         constants[name], frame = _split_constants(frame)
         frame = _short_file_names(_split_within_editions(name, frame, entries), entries)
+        frame, found = _split_parts(frame)
+        if found:
+            parts_by_table[name] = found
         frame.write_csv(target / f"{name}.csv")
         counts[name] = frame.height
-    manifest = {"curated": False, "constants": constants, "editions": entries}
+    manifest: dict[str, Any] = {"curated": False, "constants": constants, "editions": entries}
+    if parts_by_table:
+        manifest["parts"] = parts_by_table
     (target / "edition.yml").write_text(
         yaml.safe_dump(manifest, allow_unicode=True, sort_keys=False, width=110), encoding="utf-8"
     )
@@ -329,6 +361,40 @@ def _short_file_names(frame: pl.DataFrame, entries: list[dict[str, Any]]) -> pl.
     if len(keys) == 1:
         return frame.drop("file")
     return frame.with_columns(pl.col("file").replace_strict(keys, return_dtype=pl.String))
+
+
+def _split_parts(frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, dict[str, Any]]]:
+    """Write what the rows of one file and sheet have in common once, where that saves at least `_WORTH_PARTS` bytes.
+
+    A part is a file and what its locators begin with, up to the first number.
+    """
+    prefix = frame["locator"].str.extract(r"^([^0-9]+)[0-9]")
+    if prefix.null_count() or prefix.str.len_bytes().sum() < _WORTH_PARTS:
+        return frame, {}
+    by = ["file", "_prefix"] if "file" in frame.columns else ["_prefix"]
+    frame = frame.with_columns(prefix.alias("_prefix"))
+    groups = frame.partition_by(by, maintain_order=True)
+    fixed = [
+        name
+        for name, kind in frame.schema.items()
+        if kind == pl.String
+        and name not in {"edition_id", "file", "locator", "_prefix"}
+        and all(group[name].n_unique() == 1 and group[name][0] is not None for group in groups)
+    ]
+    parts: dict[str, dict[str, Any]] = {}
+    for number, group in enumerate(groups, start=1):
+        part: dict[str, Any] = {"file": group["file"][0]} if "file" in by else {}
+        part["locator"] = group["_prefix"][0]
+        if fixed:
+            part["constants"] = {name: group[name][0] for name in fixed}
+        parts[f"p{number}"] = part
+    keys = pl.DataFrame(
+        [{"part": key, "_prefix": part["locator"], "file": part.get("file")} for key, part in parts.items()],
+        schema_overrides={"file": pl.String},
+    ).select("part", *by)
+    frame = frame.join(keys, on=by, how="left", maintain_order="left")
+    frame = frame.with_columns(pl.col("locator").str.strip_prefix(pl.col("_prefix")))
+    return frame.drop(*by, *fixed), parts
 
 
 def _split_within_editions(table: str, frame: pl.DataFrame, entries: list[dict[str, Any]]) -> pl.DataFrame:

@@ -63,3 +63,7 @@ class SourceError(IngestError):
 
 class LakeError(IngestError):
     """The lake or the archive is damaged or does not hold what a record says it holds."""
+
+
+class SettingsError(IngestError):
+    """A setting in the environment has a value that is none."""

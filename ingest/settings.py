@@ -6,27 +6,54 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.errors import SettingsError
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+AUDIENCES = ("public", "private")
+
+
+def _number(name: str, default: int, *, least: int = 1) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.strip().isdigit() or int(text) < least:
+        raise SettingsError(f"{name} is {text!r}", remedy=f"Set it to a whole number from {least}, or unset it.")
+    return int(text)
 
 
 @dataclass(frozen=True)
 class Settings:
     """Directories of one installation, all below `home`.
 
-    `memory_limit` and `threads` are handed to DuckDB (build and expectations alike).
+    `memory_limit` and `threads` are handed to DuckDB (build and expectations alike). `audience` is public or
+    private: figures whose licence forbids passing them on enter private releases only. `keep_releases` newest
+    releases are kept, and all that are younger than `keep_days` days.
     """
 
     home: Path
     memory_limit: str = "4GB"
     threads: int = 2
+    audience: str = "public"
+    keep_releases: int = 10
+    keep_days: int = 30
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Settings from BIOPHARMA_HOME (default: `var` in the checkout), BIOPHARMA_MEMORY, BIOPHARMA_THREADS."""
+        """Settings from BIOPHARMA_HOME (default: `var` in the checkout), BIOPHARMA_MEMORY, BIOPHARMA_THREADS,
+        BIOPHARMA_AUDIENCE, BIOPHARMA_KEEP_RELEASES and BIOPHARMA_KEEP_DAYS.
+
+        Raises SettingsError for a value that is none.
+        """
+        audience = os.environ.get("BIOPHARMA_AUDIENCE", "public")
+        if audience not in AUDIENCES:
+            raise SettingsError(
+                f"BIOPHARMA_AUDIENCE is {audience!r}", remedy=f"Set it to one of {', '.join(AUDIENCES)}, or unset it."
+            )
         return cls(
             home=Path(os.environ.get("BIOPHARMA_HOME", PROJECT_ROOT / "var")).expanduser().resolve(),
             memory_limit=os.environ.get("BIOPHARMA_MEMORY", "4GB"),
-            threads=int(os.environ.get("BIOPHARMA_THREADS", "2")),
+            threads=_number("BIOPHARMA_THREADS", 2),
+            audience=audience,
+            keep_releases=_number("BIOPHARMA_KEEP_RELEASES", 10),
+            keep_days=_number("BIOPHARMA_KEEP_DAYS", 30, least=0),
         )
 
     @property

@@ -65,14 +65,20 @@ def prepare(settings: Settings, *, as_of: date | None = None) -> Path:
     """Make the work file anew over the committed editions; returns its path.
 
     With `as_of`, editions published after that day are left out, so that what is built is what could have been
-    built on it. Raises LakeError where a committed Parquet file is gone.
+    built on it. For a public audience, so are editions of sources whose licence forbids passing figures on. Raises
+    LakeError where a committed Parquet file is gone.
     """
     settings.work.mkdir(parents=True, exist_ok=True)
     path = settings.work_file
     for leftover in (path, path.with_suffix(".duckdb.wal")):
         leftover.unlink(missing_ok=True)
     store = Lake(settings.lake)
-    editions = [e for e in store.editions() if as_of is None or date.fromisoformat(e.published_on) <= as_of]
+    held_back = restricted_sources() if settings.audience == "public" else frozenset[str]()
+    editions = [
+        e
+        for e in store.editions()
+        if (as_of is None or date.fromisoformat(e.published_on) <= as_of) and e.source_code not in held_back
+    ]
     known = {edition.edition_id for edition in editions}
     connection = connect(path, settings)
     try:
@@ -96,6 +102,11 @@ def prepare(settings: Settings, *, as_of: date | None = None) -> Path:
     finally:
         connection.close()
     return path
+
+
+def restricted_sources() -> frozenset[str]:
+    """Codes of the sources whose licence forbids passing their figures on."""
+    return frozenset(code for code, source in discover().items() if source.spec.licence.redistribution == "never")
 
 
 def edition_frame(editions: list[Edition]) -> pl.DataFrame:

@@ -52,6 +52,7 @@ def run(
     """Load, check, build and publish everything, then print what the published warehouse says."""
     settings = Settings.from_env()
     from orchestration import reader, terminal
+    from orchestration.retention import withdrawals
 
     started = time.perf_counter()
     out, progress_out = terminal.console(), terminal.console(stderr=True)
@@ -71,6 +72,10 @@ def run(
         if report.is_new_release
         else (f"nothing changed since release {report.release_id}")
     )
+    if gone := withdrawals(settings).get(report.release_id or ""):
+        word += (
+            f", which was withdrawn ({gone.reason}); release {gone.replaced_by} stays current (--force makes another)"
+        )
     if day is not None:
         word += f"; it is as of {day} and not the current one (biopharma query --release {report.release_id})"
     out.print(f"\n[bold green]Done in {time.perf_counter() - started:.1f} s:[/] {word}.")
@@ -203,6 +208,126 @@ def status(release: ReleaseOption = None) -> None:
         terminal.show_quality(out, connection)
     releases = sorted(path.name for path in settings.releases.glob("[0-9]*"))
     out.print(f"Releases: {', '.join(releases)}")
+
+
+@app.command()
+def quarantine(
+    source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="One source only.")] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Load again what is there; what can be read now leaves the quarantine.")
+    ] = False,
+    discard: Annotated[
+        str | None, typer.Option("--discard", metavar="ID", help="Delete quarantined files by their id.")
+    ] = None,
+) -> None:
+    """List files and rows that could not be taken, with the reason; after a correction, load them again."""
+    settings = Settings.from_env()
+    from ingest import quarantine as held
+    from orchestration import pipeline, terminal
+    from orchestration.text import rows_text
+
+    out = terminal.console()
+    if discard is not None:
+        held.discard(settings, discard)
+        out.print(f"{discard} is deleted.")
+        return
+    if replay:
+        for outcome in pipeline.replay(settings, source):
+            told = (
+                f"{rows_text(outcome.row_count)} taken"
+                if outcome.error is None
+                else f"still refused: {outcome.error}"
+            )
+            out.print(f"{outcome.source_code} {outcome.names}: {told}", markup=False)
+    files, rows = held.files(settings, source), held.rows(settings, source)
+    terminal.show_rows(
+        out,
+        ["id", "source", "file", "since", "reason"],
+        [(f.quarantine_id, f.source_code, ", ".join(f.names), f.quarantined_at[:16], f.reason) for f in files],
+        "table",
+    )
+    terminal.show_rows(out, rows.columns, rows.rows(), "table")
+    out.print(f"{len(files)} quarantined loads; {rows_text(int(rows['rows'].sum()))} of committed editions.")
+
+
+@app.command()
+def releases() -> None:
+    """List the releases that are kept, with what became of them."""
+    settings = Settings.from_env()
+    from orchestration import release as published
+    from orchestration import terminal
+    from orchestration.retention import withdrawals
+
+    now, gone = published.current(settings), withdrawals(settings)
+    rows = []
+    for found in reversed(published.list_releases(settings)):
+        about = found.manifest
+        withdrawal = gone.get(found.release_id)
+        states = [
+            "current" if now is not None and found.path == now.path else "",
+            f"as of {found.as_of}" if found.as_of else "",
+            "private" if about.get("audience") == "private" else "",
+            f"withdrawn {withdrawal.withdrawn_at[:10]}: {withdrawal.reason}" if withdrawal else "",
+            "" if about["files"] else "damaged: its manifest cannot be read",
+        ]
+        rows.append(
+            (
+                found.release_id,
+                about.get("created_at"),
+                sum(name.startswith("marts.") for name in about["tables"]),
+                sum(about["tables"].values()),
+                round(sum(file["bytes"] for file in about["files"].values()) / 1e6, 1),
+                "; ".join(filter(None, states)),
+            )
+        )
+    columns = ["release", "made", "marts", "rows", "megabytes", "state"]
+    terminal.show_rows(terminal.console(), columns, rows, "table")
+    terminal.console().print(
+        f"Kept: the {settings.keep_releases} newest, and what is younger than {settings.keep_days} days "
+        "(BIOPHARMA_KEEP_RELEASES, BIOPHARMA_KEEP_DAYS). Compare: biopharma diff A B."
+    )
+
+
+@app.command()
+def diff(
+    earlier: Annotated[str, typer.Argument(metavar="A", help="Number of the earlier release.")],
+    later: Annotated[
+        str | None, typer.Argument(metavar="B", help="Number of the later release; default: the current one.")
+    ] = None,
+    mart: Annotated[str | None, typer.Option("--mart", help="One mart only.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Changed rows to show for each mart.")] = 5,
+    form: Annotated[Literal["text", "json"], typer.Option("--format", help="How to print it.")] = "text",
+) -> None:
+    """Show what differs between two releases: figures, statements, definitions, columns."""
+    settings = Settings.from_env()
+    import json
+
+    from orchestration import differences, reader, terminal
+
+    before, after = (reader.release_dir(settings, name) for name in (earlier, later))
+    with differences.attached(before / reader.DATABASE, after / reader.DATABASE) as connection:
+        found = differences.compare(connection, examples=examples)
+    if form == "json":
+        typer.echo(json.dumps(differences.as_json(found), indent=2, ensure_ascii=False))
+        return
+    terminal.show_difference(terminal.console(), before.name, after.name, found, mart)
+
+
+@app.command()
+def rollback(
+    to: Annotated[
+        str | None, typer.Argument(metavar="RELEASE", help="Release to go back to; default: the last sound one.")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the withdrawn release.")] = "not given",
+) -> None:
+    """Withdraw the current release: readers get an earlier one until new data, code or --force make another."""
+    settings = Settings.from_env()
+    from orchestration import retention, terminal
+    from orchestration.lock import exclusive
+
+    with exclusive(settings, "a rollback"):
+        made = retention.rollback(settings, to, reason=reason)
+    terminal.console().print(f"Release {made.release_id} is current. The withdrawn one is kept: biopharma releases.")
 
 
 @app.command()

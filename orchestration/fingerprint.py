@@ -30,6 +30,7 @@ def of_inputs(settings: Settings, *, as_of: date | None = None) -> str:
     for name, number in engines().items():
         digest.update(f"{name}={number}\n".encode())
     digest.update(f"as_of={as_of}\n".encode())
+    digest.update(f"audience={settings.audience}\n".encode())
     packages = [PROJECT_ROOT / name for name in ("ingest", "data_quality", "orchestration")]
     for root in [*packages, settings.dbt_project]:
         _add(digest, root, _files(root))

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from ingest import load, workfile
+from ingest import load, quarantine, workfile
 from ingest.archive import write_atomically
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
-from orchestration import fingerprint, release
+from orchestration import fingerprint, release, retention
 from orchestration.errors import BlockedError, BuildError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -161,6 +161,12 @@ def fetch(
             load.load_archived(settings, source, [item.file for item in items], force=force)
             for items in groups.values()
         ]
+
+
+def replay(settings: Settings, code: str | None = None) -> list[quarantine.Outcome]:
+    """Load again what is in quarantine, of one source or all; returns what became of each file."""
+    with exclusive(settings, "replaying the quarantine"):
+        return list(quarantine.replay(settings, code))
 
 
 @dataclass(frozen=True)
@@ -359,6 +365,7 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             data_docs=settings.work / "data_docs",
         )
         made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
+        retention.prune(settings)
     return made, True
 
 

@@ -5,6 +5,7 @@
                   dictionary.json     every table and column with description, type and unit
                   manifest.json       inputs, licences, engines, and the SHA-256 of every other file
                   notes.md            what is new, what was revised, what is known to be wrong
+                  diff.json           what differs from the release before it, mart by mart
                   data_docs/          the expectations as pages
     current -> releases/0004
 
@@ -28,8 +29,8 @@ from typing import Any
 import duckdb
 
 from ingest.settings import Settings
+from orchestration import differences, reader
 from orchestration import fingerprint as inputs
-from orchestration import reader
 from orchestration.catalog import OWN_TABLES, SCHEMAS
 from orchestration.errors import ReleaseError
 from orchestration.text import rows_text
@@ -38,8 +39,9 @@ STORAGE_VERSION = "v1.0.0"
 DICTIONARY = "dictionary.json"
 MANIFEST = "manifest.json"
 NOTES = "notes.md"
+DIFF = "diff.json"
 
-_CHUNK = 1 << 20
+_EXAMPLES = 3
 _STALE_TEMPORARY = ".*.tmp-*"
 # Columns that say when a row is about, by preference.
 _PERIOD_COLUMNS = ("period_start", "period_end", "listed_on", "deal_on")
@@ -87,8 +89,9 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     """Publish the work file as the next release and switch to it; returns the release.
 
     A release made as of a past day is kept beside the others but not switched to. Raises ReleaseError where the
-    work file is another than said, a published table or column has no description, or the release does not
-    verify. Until the last step, and if any of them fails, the current release is the one before.
+    work file is another than said, a published table or column has no description, one of the release before it is
+    gone without having been announced, a public release holds figures that may not be passed on, or the release
+    does not verify. Until the last step, and if any of them fails, the current release is the one before.
     """
     settings.releases.mkdir(parents=True, exist_ok=True)
     for leftover in settings.releases.glob(_STALE_TEMPORARY):
@@ -108,15 +111,20 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _write_catalog(connection, release_id, created_at, content, previous)
             _describe(connection)
             connection.commit()
+            _refuse_restricted(connection, settings)
+            diff = _difference(connection, previous)
             _reached("catalog", progress)
             _write_parquet(connection, building / "parquet")
             _reached("parquet", progress)
             dictionary = _dictionary(connection, release_id)
             manifest = _manifest(connection, settings, content, previous, (release_id, created_at))
-            notes = _notes(connection, manifest, previous, created_at.date())
+            notes = _notes(connection, manifest, previous, diff, created_at.date())
             connection.execute("checkpoint published")
         _write_json(building / DICTIONARY, dictionary)
         (building / NOTES).write_text(notes, encoding="utf-8")
+        if diff is not None:
+            compared = {"earlier": previous.release_id if previous else None, "later": release_id}
+            _write_json(building / DIFF, {**compared, **differences.as_json(diff)})
         if content.data_docs.is_dir():
             shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
         _reached("documents", progress)
@@ -189,8 +197,12 @@ def current(settings: Settings) -> Release | None:
 def standing_for(settings: Settings, fingerprint: str) -> Release | None:
     """The newest release with this fingerprint that verifies, made current unless it is as of a past day.
 
-    A run that died after it had built a release, and before it had switched to it, is completed that way.
+    A run that died after it had built a release, and before it had switched to it, is completed that way. A release
+    that was withdrawn is not switched back to.
     """
+    from orchestration.retention import withdrawals
+
+    withdrawn = withdrawals(settings)
     for candidate in reversed(list_releases(settings)):
         if candidate.fingerprint != fingerprint:
             continue
@@ -199,6 +211,8 @@ def standing_for(settings: Settings, fingerprint: str) -> Release | None:
         except ReleaseError:
             continue
         now = current(settings)
+        if candidate.release_id in withdrawn:
+            return candidate
         if candidate.as_of is None and (now is None or now.path != candidate.path):
             switch(settings, candidate.path)
         return candidate
@@ -573,6 +587,7 @@ def _manifest(
         "release_id": release_id,
         "created_at": created_at.isoformat(),
         "as_of": content.as_of.isoformat() if content.as_of else None,
+        "audience": settings.audience,
         "previous_release_id": previous.release_id if previous else None,
         "fingerprint": content.fingerprint,
         "engines": inputs.engines(),
@@ -619,15 +634,63 @@ def _editions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list
     ]
 
 
+def _refuse_restricted(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """A public release holds nothing of a source that may be read and not passed on."""
+    if settings.audience != "public":
+        return
+    found = connection.execute(
+        "select source_code from published.catalog.sources "
+        "where redistribution = 'never' and row_count > 0 order by 1"
+    ).fetchall()
+    if found:
+        raise ReleaseError(
+            f"figures of {', '.join(code for (code,) in found)} may not be passed on",
+            remedy="Run again for a public release, or set BIOPHARMA_AUDIENCE=private for your own use.",
+        )
+
+
+def _difference(connection: duckdb.DuckDBPyConnection, previous: Release | None) -> differences.ReleaseDiff | None:
+    """What differs from the release before; None for the first, and where that one cannot be read.
+
+    Raises ReleaseError where a published table or column is gone that no deprecation announced.
+    """
+    if previous is None:
+        return None
+    try:
+        connection.execute(f"attach '{_quoted(previous.path / reader.DATABASE)}' as earlier (read_only)")
+    except duckdb.Error:
+        return None
+    try:
+        diff = differences.compare(connection, earlier="earlier", later="published")
+    finally:
+        connection.execute("detach earlier")
+    missing = differences.unannounced(diff.schema, differences.deprecations())
+    if missing:
+        raise ReleaseError(
+            f"{len(missing)} published tables or columns are gone or have another type: {', '.join(missing[:5])}",
+            file=differences.DEPRECATIONS.name,
+            remedy="Bring them back, or announce it there with the day, the reason and what replaces them.",
+        )
+    return diff
+
+
 def _notes(
-    connection: duckdb.DuckDBPyConnection, manifest: dict[str, Any], previous: Release | None, today: date
+    connection: duckdb.DuckDBPyConnection,
+    manifest: dict[str, Any],
+    previous: Release | None,
+    diff: differences.ReleaseDiff | None,
+    today: date,
 ) -> str:
     """Release notes as Markdown, with the same heads in every release."""
+    unread = "No earlier release to compare with." if previous is None else "The earlier release cannot be read."
     heads = {
         "New data": _new_editions(manifest, previous),
-        "Revised figures": _revisions(connection, previous),
-        "Row counts": _count_lines(manifest, previous),
+        "Revised data": _revised(diff) if diff else [unread],
+        "Expanded coverage": _expanded(manifest, previous),
+        "Definitions changed": [f"- {line}" for line in diff.definitions] if diff else [unread],
+        "Schema changes": _schema_changes(diff.schema) if diff else [unread],
         "Known problems": _problems(connection, today),
+        "Row counts": _count_lines(manifest, previous),
         "Sources and licences": [
             f"- `{s['source_code']}`: {s['publisher']}, {s['title']} ({s['licence_name']}; "
             f"redistribution: {s['redistribution']}). {s['citation']}"
@@ -638,6 +701,8 @@ def _notes(
     scope = f" as of {manifest['as_of']}: publications after that day are left out" if manifest["as_of"] else ""
     compared = f"Compared with release {previous.release_id}." if previous else "The first release."
     lines = [f"# Release {manifest['release_id']}", "", f"Made {manifest['created_at']}{scope}. {compared}"]
+    if manifest["audience"] == "private":
+        lines += ["", "**Private: it may hold figures that may not be passed on.**"]
     for head, content in heads.items():
         lines += ["", f"## {head}", "", *(content or ["None."])]
     return "\n".join(lines) + "\n"
@@ -655,48 +720,55 @@ def _new_editions(manifest: dict[str, Any], previous: Release | None) -> list[st
     ]
 
 
-def _revisions(connection: duckdb.DuckDBPyConnection, previous: Release | None) -> list[str]:
-    """Rows of marts that came, went or changed; the editions' ids are left out of the comparison."""
-    if previous is None:
-        return ["No earlier release to compare with."]
-    try:
-        connection.execute(f"attach '{_quoted(previous.path / reader.DATABASE)}' as earlier (read_only)")
-    except duckdb.Error as error:
-        return [f"The earlier release cannot be read: {error}"]
+def _revised(diff: differences.ReleaseDiff) -> list[str]:
+    """Rows of marts that came, went or changed, with examples, and statements whose evidence changed."""
     lines = []
-    try:
-        earlier = {table for schema, table in _tables(connection, "earlier") if schema == "marts"}
-        now = [table for schema, table in _tables(connection, "published") if schema == "marts"]
-        lines += [f"- `{table}` is no longer published." for table in sorted(earlier - set(now))]
-        for table in now:
-            if table not in earlier:
-                lines.append(f"- `{table}` is new.")
-                continue
-            new_columns = _columns(connection, "marts", table, "published")
-            old_columns = _columns(connection, "marts", table, "earlier")
-            if new_columns != old_columns:
-                changed = sorted(set(new_columns) ^ set(old_columns)) or ["their types or order"]
-                lines.append(f"- `{table}` has other columns: {', '.join(changed)}.")
-                continue
-            # Seven significant digits: another order of adding up is no revision.
-            names = ", ".join(
-                f'cast("{name}" as float)' if kind == "DOUBLE" else f'"{name}"'
-                for name, kind in new_columns.items()
-                if name != "edition_ids"
-            )
-            came, went = (
-                _one(
-                    connection,
-                    f"select count(*) from (select {names} from {a}.marts.{table} "
-                    f"except all select {names} from {b}.marts.{table})",
-                )
-                for a, b in (("published", "earlier"), ("earlier", "published"))
-            )
-            if came or went:
-                lines.append(f"- `{table}`: {rows_text(came)} new or changed, {rows_text(went)} gone or changed.")
-    finally:
-        connection.execute("detach earlier")
+    for headline in diff.headlines:
+        lines.append(f"- Statement `{headline.claim_id}`: {headline.before or 'none'} -> {headline.after or 'none'}.")
+    for table in diff.tables:
+        lines.append(
+            f"- `{table.table}`: {rows_text(table.added)} added, {rows_text(table.removed)} removed, "
+            f"{rows_text(table.changed)} changed."
+        )
+        for change in table.examples[:_EXAMPLES]:
+            key = ", ".join(f"{name} {value}" for name, value in change.key.items() if value is not None)
+            lines.append(f"  - {key}: {change.column} {_short(change.before)} -> {_short(change.after)}")
     return lines
+
+
+def _expanded(manifest: dict[str, Any], previous: Release | None) -> list[str]:
+    """Sources that reach further back or forward, or came or went, against the release before."""
+    before = {s["source_code"]: s for s in previous.manifest.get("sources", [])} if previous else {}
+    lines = []
+    for source in manifest["sources"]:
+        code, old = source["source_code"], before.get(source["source_code"])
+        had = old["row_count"] if old else 0
+        span = f"{source['first_data_year']} to {source['last_data_year']}"
+        if source["row_count"] and not had:
+            lines.append(f"- `{code}`: {rows_text(source['row_count'])}, {span}.")
+        elif had and not source["row_count"]:
+            lines.append(f"- `{code}` has no rows any more.")
+        elif old and (old["first_data_year"], old["last_data_year"]) != (
+            source["first_data_year"],
+            source["last_data_year"],
+        ):
+            lines.append(f"- `{code}`: {old['first_data_year']} to {old['last_data_year']} -> {span}.")
+    return lines
+
+
+def _schema_changes(schema: differences.SchemaDiff) -> list[str]:
+    announced = differences.deprecations()
+    lines = [f"- New: `{name}`." for name in schema.added]
+    for name in schema.removed:
+        entry = announced.get(name) or announced.get(".".join(name.split(".")[:2]))
+        told = f": {entry.reason}" + (f" Use {entry.replacement}." if entry.replacement else "") if entry else "."
+        lines.append(f"- Gone: `{name}`{told}")
+    return lines + [f"- Another type: `{name}`." for name in schema.retyped]
+
+
+def _short(value: Any, length: int = 60) -> str:
+    text = f"{value:.7g}" if isinstance(value, float) else "null" if value is None else str(value)
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _count_lines(manifest: dict[str, Any], previous: Release | None) -> list[str]:

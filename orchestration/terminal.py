@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 from rich import box
@@ -22,6 +22,9 @@ from rich.table import Table
 from orchestration import reader
 from orchestration.progress import StepEvent
 from orchestration.text import cell, markdown_table
+
+if TYPE_CHECKING:
+    from orchestration.differences import ReleaseDiff
 
 Format = Literal["table", "csv", "json", "markdown"]
 
@@ -205,6 +208,30 @@ def show_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]
             for row in rows:
                 table.add_row(*(escape(cell(value)) for value in row))
             out.print(table)
+
+
+def show_difference(out: Console, earlier: str, later: str, diff: ReleaseDiff, mart: str | None = None) -> None:
+    """Print what differs between two releases, or in one mart of them."""
+    out.print(f"[bold]Release {earlier} -> {later}[/]")
+    tables = [table for table in diff.tables if mart in (None, table.table)]
+    if mart is None:
+        for headline in diff.headlines:
+            out.print(f"Statement {headline.claim_id}: {headline.before} -> {headline.after}", markup=False)
+    if tables:
+        counts = [(table.table, table.added, table.removed, table.changed) for table in tables]
+        show_rows(out, ["mart", "rows_added", "rows_removed", "rows_changed"], counts, "table")
+    for table in tables:
+        for change in table.examples:
+            key = ", ".join(f"{name}={value}" for name, value in change.key.items() if value is not None)
+            before, after = cell(change.before) or "null", cell(change.after) or "null"
+            out.print(f"{table.table} [{key}] {change.column}: {before} -> {after}", markup=False)
+    lines = [*diff.definitions, *(f"new: {name}" for name in diff.schema.added)]
+    lines += [f"gone: {name}" for name in diff.schema.removed]
+    lines += [f"another type: {name}" for name in diff.schema.retyped]
+    for line in lines if mart is None else []:
+        out.print(line, markup=False)
+    if not (tables or (mart is None and (lines or diff.headlines))):
+        out.print("No figure differs.")
 
 
 def _age(days: int | None) -> str:

@@ -41,11 +41,14 @@ def copied(built: Home, tmp_path: Path) -> Iterator[Settings]:
     shutil.rmtree(target)
 
 
-@pytest.fixture
-def small(copied: Settings) -> Settings:
-    """A copy whose work file holds little, so that a release of it is made quickly."""
-    connection = workfile.connect(copied.work_file, copied)
-    kept = {"mart_policy_claim_check", "mart_rnd_level", "stg_claim", "stg_rnd_observation", "country"}
+@pytest.fixture(scope="session")
+def small_built(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """An installation whose work file and only release hold little. Nothing may be changed in it."""
+    settings = replace(built.settings, home=tmp_path_factory.mktemp("small") / "home")
+    left_out = shutil.ignore_patterns("releases", "current")
+    shutil.copytree(built.settings.home, settings.home, symlinks=True, ignore=left_out)
+    connection = workfile.connect(settings.work_file, settings)
+    kept = {"mart_policy_claim_check", "mart_rnd_level", "stg_claim", "stg_rnd_observation", "country", "definition"}
     for schema, name, kind in connection.execute(
         "select table_schema, table_name, table_type from information_schema.tables "
         "where table_schema in ('marts', 'staging', 'vocabulary', 'intermediate')"
@@ -53,7 +56,17 @@ def small(copied: Settings) -> Settings:
         if name not in kept:
             connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {schema}.{name}")
     connection.close()
-    return copied
+    pipeline.publish(settings, force=True)
+    return settings
+
+
+@pytest.fixture
+def small(small_built: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """A copy of the little installation that a test may change."""
+    target = tmp_path / "home"
+    shutil.copytree(small_built.home, target, symlinks=True)
+    yield replace(small_built, home=target)
+    shutil.rmtree(target)
 
 
 @dataclass(frozen=True)

@@ -125,8 +125,8 @@ def test_notes_tell_what_was_revised(small: Settings) -> None:
     )
     made, _ = pipeline.publish(small, force=True)
     notes = (made.path / release.NOTES).read_text()
-    assert "`mart_policy_claim_check`: 1 row new or changed, 1 row gone or changed." in notes
-    assert "`mart_rnd_level`" not in notes.split("## Revised figures")[1].split("## Row counts")[0]
+    assert "`mart_policy_claim_check`: 0 rows added, 0 rows removed, 1 row changed." in notes
+    assert "`mart_rnd_level`" not in notes.split("## Revised data")[1].split("## Expanded coverage")[0]
     assert made.manifest["previous_release_id"] == "0001"
 
 

@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test ui lint format bench lock clean
+.PHONY: help env run test chaos ui lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ run: $(READY) ## Run the main job on the bundled edition and print what the data
 
 test: $(READY) ## Run the test suite
 	@$(BIN)/python -m pytest
+
+chaos: $(READY) ## Kill, starve and crowd the pipeline at length (about an hour)
+	@$(BIN)/python -m tests.chaos
 
 ui: $(READY) ## Open the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/biopharma ui

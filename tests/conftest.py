@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.built import Home
 
 from ingest.settings import PROJECT_ROOT, Settings
 
@@ -31,3 +35,14 @@ def shared_data() -> Callable[[str], Path]:
 def settings(tmp_path: Path) -> Settings:
     """Settings of an empty installation in a temporary directory."""
     return Settings(home=tmp_path / "home", memory_limit="2GB")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """An installation after one full plain run. Nothing may be changed in it."""
+    from ingest.settings import Settings
+    from orchestration import pipeline
+    from tests.built import Home
+
+    settings = Settings(home=tmp_path_factory.mktemp("built") / "home", memory_limit="2GB")
+    return Home(settings, pipeline.run(settings))

@@ -12,24 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest import workfile
 from ingest.settings import PROJECT_ROOT, Settings
-from orchestration import cli, pipeline
-
-
-@dataclass(frozen=True)
-class Home:
-    """An installation and the run that made its release."""
-
-    settings: Settings
-    report: pipeline.RunReport
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """An installation after one full plain run. Nothing may be changed in it."""
-    settings = Settings(home=tmp_path_factory.mktemp("built") / "home", memory_limit="2GB")
-    return Home(settings, pipeline.run(settings))
+from orchestration import cli
+from tests.built import Home
+from tests.chaos import little
 
 
 @pytest.fixture
@@ -44,20 +30,7 @@ def copied(built: Home, tmp_path: Path) -> Iterator[Settings]:
 @pytest.fixture(scope="session")
 def small_built(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """An installation whose work file and only release hold little. Nothing may be changed in it."""
-    settings = replace(built.settings, home=tmp_path_factory.mktemp("small") / "home")
-    left_out = shutil.ignore_patterns("releases", "current")
-    shutil.copytree(built.settings.home, settings.home, symlinks=True, ignore=left_out)
-    connection = workfile.connect(settings.work_file, settings)
-    kept = {"mart_policy_claim_check", "mart_rnd_level", "stg_claim", "stg_rnd_observation", "country", "definition"}
-    for schema, name, kind in connection.execute(
-        "select table_schema, table_name, table_type from information_schema.tables "
-        "where table_schema in ('marts', 'staging', 'vocabulary', 'intermediate')"
-    ).fetchall():
-        if name not in kept:
-            connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {schema}.{name}")
-    connection.close()
-    pipeline.publish(settings, force=True)
-    return settings
+    return little.make(built.settings, tmp_path_factory.mktemp("small") / "home")
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from ingest import lake
 from ingest.settings import Settings
 from ingest.source import discover
 from orchestration import reader
-from tests.orchestration.conftest import Home, Outcome, python
+from tests.built import Home
+from tests.orchestration.conftest import Outcome, python
 
 Command = Callable[..., Outcome]
 

@@ -18,7 +18,8 @@ from orchestration import fingerprint, reader, release, ui
 from orchestration.defs import keys, warehouse_definitions
 from orchestration.defs.resources import failing_loudly, warehouse_resource
 from orchestration.progress import silent
-from tests.orchestration.conftest import Home, holding
+from tests.built import Home
+from tests.orchestration.conftest import holding
 
 LAYERS = ("publisher", "source", "lake", "staging", "intermediate", "marts", "release")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.settings import PROJECT_ROOT
-from tests.orchestration.conftest import Home
+from tests.built import Home
 
 README = (PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
 QUESTIONS = re.findall(r"```sql\n(.+?)\n```\n\n((?:\|[^\n]*\n)+)", README, flags=re.DOTALL)

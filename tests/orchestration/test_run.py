@@ -23,7 +23,8 @@ from ingest.source import discover
 from orchestration import pipeline, reader, release
 from orchestration.errors import BlockedError, BuildError, BusyError, RunError
 from orchestration.lock import exclusive
-from tests.orchestration.conftest import Home, Outcome, holding, python
+from tests.built import Home
+from tests.orchestration.conftest import Outcome, holding, python
 
 MARTS = {
     "mart_market_biologic_share",
@@ -181,9 +182,12 @@ def test_notes_have_their_heads(built: Home) -> None:
     heads = [line for line in notes.splitlines() if line.startswith("## ")]
     assert heads == [
         "## New data",
-        "## Revised figures",
-        "## Row counts",
+        "## Revised data",
+        "## Expanded coverage",
+        "## Definitions changed",
+        "## Schema changes",
         "## Known problems",
+        "## Row counts",
         "## Sources and licences",
     ]
 

@@ -188,6 +188,27 @@ def query(
 
 
 @app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="A mart, or `schema.table` of any published table.")],
+    form: Annotated[Literal["csv", "xlsx", "parquet"], typer.Option("--format", help="Kind of file.")] = "csv",
+    to: Annotated[
+        Path | None, typer.Option("--to", help="File to write; default: the table's name in this directory.")
+    ] = None,
+    release: ReleaseOption = None,
+) -> None:
+    """Write a published table to a file for other tools, with its columns, sources and licences beside it."""
+    from orchestration import export as exporting
+    from orchestration import reader, terminal
+    from orchestration.text import rows_text
+
+    directory = reader.release_dir(Settings.from_env(), release)
+    target = to or Path(f"{table.rpartition('.')[2]}.{form}")
+    made = exporting.export(directory, table, form, target)
+    beside = f"; what it is: {made.about}" if made.about else ""
+    terminal.console().print(f"{rows_text(made.row_count)} of {table}: {made.path}{beside}", markup=False)
+
+
+@app.command()
 def status(release: ReleaseOption = None) -> None:
     """Show the current release: its sources with edition, age, rows and licence, and its quality."""
     settings = Settings.from_env()

@@ -1,0 +1,130 @@
+"""A published table as a file for other tools, with what it is beside it.
+
+A text that a spreadsheet would take for a formula is written as text: in CSV with an apostrophe before it, as
+spreadsheets themselves write it; in Excel as a cell of type text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import duckdb
+import polars as pl
+
+from orchestration import reader
+from orchestration.errors import RunError
+
+Form = Literal["csv", "xlsx", "parquet"]
+
+# Characters at which spreadsheets begin to read a formula, also behind a tab or a line break.
+_FORMULA = r"^[=+\-@\t\r\n]"
+_EXCEL_ROWS = 1_048_576 - 1
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the table's file, the description beside it (None in a workbook, which holds it), rows."""
+
+    path: Path
+    about: Path | None
+    row_count: int
+
+
+def export(directory: Path, table: str, form: Form, target: Path) -> Exported:
+    """Write a table of the release in `directory` to `target`; returns what was written.
+
+    `table` is a mart, or `schema.table` of any published table. A workbook has a second sheet on the columns, the
+    sources and the release; CSV and Parquet have a JSON file of the same content beside them. Raises RunError where
+    there is no such table, or it has more rows than a sheet holds.
+    """
+    with reader.open_release(directory) as connection:
+        schema, _, name = table.rpartition(".")
+        schema = schema or "marts"
+        found = connection.execute(
+            "select description from catalog.tables where schema_name = ? and table_name = ?", [schema, name]
+        ).fetchall()
+        if not found:
+            raise RunError(
+                f"there is no table {schema}.{name}",
+                remedy='See what there is: biopharma query "select schema_name, table_name from catalog.tables".',
+            )
+        frame = _frame(connection, f'select * from "{schema}"."{name}"')
+        columns = _frame(
+            connection,
+            "select column_name, data_type, unit, description from catalog.columns "
+            "where schema_name = ? and table_name = ? order by position",
+            [schema, name],
+        )
+        codes = _source_codes(frame)
+        sources = _frame(
+            connection,
+            "select source_code, publisher, title, licence_name, licence_url, redistribution, citation "
+            "from catalog.sources where list_contains(?, source_code) order by 1",
+            [codes],
+        )
+        made = connection.execute("select created_at from catalog.release").fetchall()[0][0]
+    about = {
+        "table": f"{schema}.{name}",
+        "description": found[0][0],
+        "release": directory.name,
+        "release_made": made.isoformat(),
+        "columns": columns.to_dicts(),
+        "sources": sources.to_dicts(),
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if form == "xlsx":
+        _write_workbook(frame, columns, sources, about, target)
+        return Exported(target, None, frame.height)
+    if form == "csv":
+        neutral(frame).write_csv(target)
+    else:
+        frame.write_parquet(target)
+    beside = target.with_name(target.name + ".about.json")
+    beside.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return Exported(target, beside, frame.height)
+
+
+def neutral(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with an apostrophe before every text that a spreadsheet would take for a formula."""
+    text = pl.col(pl.String)
+    return frame.with_columns(
+        pl.when(text.str.contains(_FORMULA)).then(pl.lit("'") + text).otherwise(text).name.keep()
+    )
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+    return cast(pl.DataFrame, pl.from_arrow(connection.sql(query, params=list(parameters)).to_arrow_table()))
+
+
+def _source_codes(frame: pl.DataFrame) -> list[str]:
+    for name in ("source_codes", "source_code"):
+        if name in frame.columns:
+            return frame[name].drop_nulls().str.split(",").explode().unique().sort().to_list()
+    return []
+
+
+def _write_workbook(
+    frame: pl.DataFrame, columns: pl.DataFrame, sources: pl.DataFrame, about: dict[str, object], target: Path
+) -> None:
+    if frame.height > _EXCEL_ROWS:
+        raise RunError(
+            f"{frame.height:,} rows do not fit on a sheet, which holds {_EXCEL_ROWS:,}",
+            remedy="Export it as csv or parquet.",
+        )
+    from xlsxwriter import Workbook
+
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with Workbook(target, {**options, "default_date_format": "yyyy-mm-dd", "remove_timezone": True}) as book:
+        frame.write_excel(book, worksheet="data", autofit=True, freeze_panes=(1, 0))
+        columns.write_excel(book, worksheet="columns", autofit=True, freeze_panes=(1, 0))
+        sources.write_excel(book, worksheet="sources", autofit=True, freeze_panes=(1, 0))
+        sheet = book.add_worksheet("about")
+        for row, name in enumerate(("table", "description", "release", "release_made")):
+            sheet.write_string(row, 0, name)
+            sheet.write_string(row, 1, str(about[name]))
+        sheet.set_column(0, 0, 14)
+        sheet.set_column(1, 1, 120)

@@ -10,7 +10,8 @@ from orchestration import pipeline
 
 @dataclass(frozen=True)
 class Home:
-    """An installation and the run that made its release."""
+    """An installation, the run that made its release, and what that run tried to reach on the network."""
 
     settings: Settings
     report: pipeline.RunReport
+    reached: tuple[str, ...] = ()

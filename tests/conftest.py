@@ -43,6 +43,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     from ingest.settings import Settings
     from orchestration import pipeline
     from tests.built import Home
+    from tests.network import guarded
 
     settings = Settings(home=tmp_path_factory.mktemp("built") / "home", memory_limit="2GB")
-    return Home(settings, pipeline.run(settings))
+    with guarded() as attempts:
+        report = pipeline.run(settings)
+    return Home(settings, report, tuple(attempts))

@@ -220,6 +220,20 @@ _BY_CHECK = {
         count=2,  # this one and the number below 1
     ),
     "trial_site__country_known": Breakage("country_name = 'Utopia', country_iso3 = null"),
+    # company_identity
+    "company_identity__key": Breakage(f"identifier = '{'Z' * 18}99'", f"identifier = '{'Z' * 18}99'"),
+    "company_identity__scheme__allowed": Breakage("scheme = 'zz', identifier = 'E99999'"),
+    "company_identity__identifier_shape": Breakage("identifier = '12345'"),
+    "company_identity__parent_is_another": Breakage("parent_identifier = identifier"),
+    "company_identity__address_in_a_country": Breakage("headquarters_iso3 = 'EUU'"),
+    "company_identity__dates_in_order": Breakage("registered_on = last_updated_on + 1"),
+    "company_identity__company_known": Breakage("company_id = 'nobody'"),
+    "company_identity__other_name_has_kind": Breakage("other_name_kind = null"),
+    # area_code
+    "area_code__key": Breakage("code = '998'", "code = '998'"),
+    "area_code__m49_shape": Breakage("code = '4'"),
+    "area_code__countries_have_iso_codes": Breakage("kind = 'country', iso2 = 'JP'"),
+    "area_code__parent_listed": Breakage("parent_code = '999'"),
     # claim
     "claim__claim_kind__allowed": Breakage("claim_kind = 'rumour', is_seed_claim = false"),
     "claim__finite": Breakage("unit = 'count', value_low = 'inf', value_stated = 'inf', value_high = 'inf'", count=3),

@@ -123,6 +123,18 @@ _ROWS: dict[str, dict[str, Any]] = {
     "trial_site": {
         "nct_id": lambda i: f"NCT{i:08}",
     },
+    "company_identity": {
+        "identifier": lambda i: f"{i:018}00",
+        "parent_identifier": None,
+        "company_id": None,
+    },
+    "area_code": {
+        "code": lambda i: f"{i:03}",
+        "kind": "world",
+        "iso2": None,
+        "iso3": None,
+        "parent_code": None,
+    },
     "claim": {
         "claim_id": lambda i: f"claim_{i}",
         "unit": "share",

@@ -26,6 +26,8 @@ _FACT = "update lake.company_fact set"
 _RATE = "update lake.reference_rate set"
 _CLAIM = "update lake.claim set"
 _PRODUCTION = "update lake.production_observation set"
+_IDENTITY = "update lake.company_identity set"
+_AREA = "update lake.area_code set"
 BREAKAGES: dict[str, tuple[str, int]] = {
     "mhlw_ndb__fy2019_total": (
         f"{_SALES} value = value * 1.1 where edition_partition = 'FY2019' and route = 'oral' "
@@ -250,6 +252,46 @@ BREAKAGES: dict[str, tuple[str, int]] = {
         "update lake.deal set document_url = 'press' where acquirer_name = 'Danaher'",
         1,
     ),
+    "edinet__japan_tobacco_fy2024": (
+        f"{_SALES} value = value * 1.01 where source_code = 'edinet' and class_code = 'Pharmaceuticals' "
+        "and period_end = date '2024-12-31'",
+        1,
+    ),
+    "edinet__one_total_per_year": (
+        f"{_SALES} row_kind = 'product' where source_code = 'edinet' and period_end = date '2020-12-31'",
+        1,
+    ),
+    "edinet__segments_within_the_company": (
+        f"{_SALES} value = value * 1.5 where source_code = 'edinet' and class_code = 'Tobacco' "
+        "and period_end = date '2023-12-31'",
+        1,
+    ),
+    "edinet__reviewed_filers_only": (
+        f"{_SALES} seller_code = 'E99999' where source_code = 'edinet' and period_end = date '2021-12-31'",
+        1,
+    ),
+    "edinet__rnd_of_japan_tobacco": (
+        f"{_RND} entity_iso3 = 'CHE' where source_code = 'edinet' and activity_code = 'Pharmaceuticals'",
+        1,
+    ),
+    "edinet__pharmaceutical_filers_are_reviewed": (
+        f"{_IDENTITY} identifier = 'E99999' where identifier = 'E00919'",
+        1,
+    ),
+    "edinet__reviewed_filers_are_listed": (
+        f"{_IDENTITY} identifier = 'E99998', industry = '化学' where identifier = 'E00920'",
+        2,  # and the filer whose code is broken above
+    ),
+    "gleif__only_reviewed_entities": (
+        f"{_IDENTITY} identifier = '213800AAAAAAAAAAAA00' where identifier = '335800N9I51O1SZ4AT11'",
+        1,
+    ),
+    "gleif__reviewed_names_hold": (f"{_IDENTITY} legal_name = 'New' where identifier = '335800822YURE5CR8K47'", 1),
+    "gleif__lonza_sales": (f"{_IDENTITY} legal_address_iso3 = 'DEU' where identifier = '5493000CUPSNUCV6TX18'", 1),
+    "country_reference__listed_codes_are_reviewed": (f"{_AREA} code = '999' where code = '392'", 2),
+    "country_reference__reviewed_codes_are_listed": (f"{_AREA} code = '998' where code = '410'", 2),
+    "country_reference__names_and_codes_agree": (f"{_AREA} name = 'Elsewhere' where code = '404'", 1),
+    "country_reference__list_is_complete": (f"{_AREA} kind = 'sub_region' where code = '142'", 1),
     "policy_claims__seed_statements": (f"{_CLAIM} is_seed_claim = false where topic = 'smart_cell'", 1),
     "policy_claims__seed_numbers": (f"{_CLAIM} value_stated = 0.05 where claim_id = 'meti_2021_cdmo_growth'", 1),
     "policy_claims__opir_2015_overseas_share": (

@@ -15,6 +15,8 @@
     ['trial', "coalesce(phase, 'no_phase')", 'extract(year from coalesce(start_on, published_on))',
         'cast(null as string)'],
     ['trial_site', "'trial_site'", 'extract(year from published_on)', 'country_iso3'],
+    ['company_identity', 'scheme', 'extract(year from published_on)', 'coalesce(headquarters_iso3, legal_address_iso3)'],
+    ['area_code', 'kind', 'extract(year from published_on)', 'iso3'],
     ['claim', 'topic', 'extract(year from published_on)', 'cast(null as string)'],
 ] -%}
 {%- set marts = [

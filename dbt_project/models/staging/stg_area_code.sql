@@ -1,0 +1,1 @@
+{{ latest_edition('area_code') }}

@@ -1,0 +1,1 @@
+"""Legal entities of biopharma groups in the Global LEI System."""

@@ -11,8 +11,10 @@
       reason: One sentence.
       evidence: https://publisher.example/erratum
 
-An entry that matches no row, or whose `expect` no longer holds, is an error: the publisher has mended the figure
-(or changed it otherwise), and the entry must be looked at again. Every corrected row says so in `note`.
+An entry may say `may_be_gone: true` where the publisher removes a wrong row rather than mending it; it then applies
+where the row is. Any other entry that matches no row, or one whose `expect` no longer holds, is an error: the
+publisher has mended the figure (or changed it otherwise), and the entry must be looked at again. Every corrected row
+says so in `note`.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ class Correction(BaseModel):
     evidence: str
     column: str | None = None
     to: Scalar = None
+    may_be_gone: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Correction:
@@ -82,7 +85,7 @@ def _apply_one(source: Source, entry: Correction, frame: pl.DataFrame, partition
     matches = _all_equal(frame, entry.key)
     found = frame.filter(matches)
     if found.is_empty():
-        if partition_is_complete:
+        if partition_is_complete and not entry.may_be_gone:
             raise _outdated(source, entry, "matches no row")
         return frame
     unexpected = found.filter(~_all_equal(frame, entry.expect))

@@ -49,6 +49,7 @@ _CATALOGUE: dict[str, tuple[str, dict[str, str]]] = {
             "rows_dropped": "Rows left out by a named rule.",
             "previous_row_count": "Rows of the edition before it (same partition and scope); null for the first.",
             "is_latest": "True for the edition that staging takes.",
+            "gate_warnings": "What the gates noticed against the edition before, separated by |; null for nothing.",
         },
     ),
     "source": (

@@ -147,7 +147,7 @@ def require_contact(client: Client) -> None:
     """Raise FetchError unless the user has set whom the SEC may contact; it refuses requests that do not say."""
     from ingest.fetch import FetchError
 
-    if "@" not in (client.key(CONTACT_VARIABLE) or ""):
+    if "@" not in (client.option(CONTACT_VARIABLE) or ""):
         raise FetchError(
             f"the SEC wants a name and an e-mail address in every request, and {CONTACT_VARIABLE} holds none",
             remedy=f"Set it in the environment, for example {CONTACT_VARIABLE}='Example Institute data@example.org'.",

@@ -114,6 +114,7 @@ class Client:
         self._progress = progress
         self._environment = os.environ if environment is None else environment
         self._last_request: dict[str, float] = {}
+        self._fetched: dict[str, Path] = {}
         agent = self._environment.get("BIOPHARMA_USER_AGENT", USER_AGENT)
         self._http = httpx.Client(
             headers={"User-Agent": agent, "Accept-Encoding": "gzip, deflate"},
@@ -131,8 +132,18 @@ class Client:
         """A secret from the environment, or None where the user has set none."""
         return self._environment.get(name) or None
 
+    def option(self, name: str) -> str | None:
+        """A setting from the environment that is no secret (how much to fetch, say), or None where it is unset."""
+        return self._environment.get(name) or None
+
     def get_text(self, download: Download) -> str:
-        """The body of a small page (a listing, a search answer) as text; it is not archived."""
+        """The body of a small page (a listing, a search answer) as text; it is not archived.
+
+        A page that this client has just fetched into the archive is read there: a `requests` generator that yields a
+        page and then looks in it for the next one asks the publisher for it once.
+        """
+        if known := self._fetched.get(_request_id(download)):
+            return known.read_text(encoding="utf-8", errors="replace")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "page"
             self._download(download, path, {}, limit=50_000_000)
@@ -161,14 +172,18 @@ class Client:
             path = Path(folder) / download.name
             answer = self._download(download, path, known, limit=self._limit(download.name))
             if answer.status_code == httpx.codes.NOT_MODIFIED:
-                return Fetched(download, state.archived(download, archive), is_new=False)
+                return self._kept(Fetched(download, state.archived(download, archive), is_new=False))
             gates.check(self.source.spec, SourceFile(path=path, name=download.name, sha256=""))
             published = download.published_on or _last_modified(answer)
             file, is_new = archive.put(
                 self.source, path, url=download.url, published_on=published, fetched_at=datetime.now(UTC)
             )
         state.remember(download, answer, file)
-        return Fetched(download, file, is_new)
+        return self._kept(Fetched(download, file, is_new))
+
+    def _kept(self, fetched: Fetched) -> Fetched:
+        self._fetched[_request_id(fetched.download)] = fetched.file.path
+        return fetched
 
     def _limit(self, name: str) -> int:
         return gates.gate_for(self.source.spec, name).max_bytes
@@ -350,13 +365,9 @@ class ConditionalState:
                 # Only a cache: without it the file is fetched whole, and the archive sees that it is the same.
                 self._state = {}
 
-    @staticmethod
-    def _id(download: Download) -> str:
-        return str(httpx.URL(download.url).copy_merge_params(dict(download.parameters)))
-
     def headers_for(self, download: Download, archive: Archive) -> dict[str, str]:
         """Conditional headers for a download whose last bytes are still in the archive."""
-        entry = self._state.get(self._id(download))
+        entry = self._state.get(_request_id(download))
         if not entry or archive.find(entry["sha256"]) is None:
             return {}
         headers = {}
@@ -368,7 +379,7 @@ class ConditionalState:
 
     def archived(self, download: Download, archive: Archive) -> SourceFile:
         """The archived file that an unchanged answer stands for."""
-        entry = self._state[self._id(download)]
+        entry = self._state[_request_id(download)]
         return archive.get(entry["source_code"], entry["sha256"])
 
     def remember(self, download: Download, response: httpx.Response, file: SourceFile) -> None:
@@ -377,7 +388,7 @@ class ConditionalState:
         for name, header in (("etag", "etag"), ("last_modified", "last-modified")):
             if header in response.headers:
                 entry[name] = response.headers[header]
-        self._state[self._id(download)] = entry
+        self._state[_request_id(download)] = entry
         write_atomically(self._path, json.dumps(self._state, indent=2, sort_keys=True).encode())
 
 
@@ -396,20 +407,21 @@ def fetch_source(
     archive = Archive(settings.archive)
     state = ConditionalState(settings.archive / source.code)
     with Client(source, routes=routes, progress=progress, environment=environment) as client:
-        downloads = list(source.downloads(client))
-        if not downloads:
-            raise FetchError(
-                f"{source.code} has nothing to fetch",
-                remedy="It is curated by hand; its rows come with the bundled edition.",
-            )
-        fetched = []
-        for download in downloads:
+        asked, fetched = 0, []
+        # One after the other: a page that is fetched may tell what comes next.
+        for download in source.downloads(client):
+            asked += 1
             try:
                 fetched.append(client.fetch(download, archive, state))
             except AbsentError:
                 if not download.may_be_absent:
                     raise
                 _LOG.warning("%s is not published yet (%s)", download.name, download.url)
+        if not asked:
+            raise FetchError(
+                f"{source.code} has nothing to fetch",
+                remedy="It is curated by hand; its rows come with the bundled edition.",
+            )
         return fetched
 
 
@@ -419,6 +431,11 @@ def editions_of(fetched: Iterable[Fetched]) -> dict[str, list[Fetched]]:
     for item in fetched:
         groups.setdefault(item.download.group, []).append(item)
     return groups
+
+
+def _request_id(download: Download) -> str:
+    """What tells one request from another; secret parameters are not part of it."""
+    return str(httpx.URL(download.url).copy_merge_params(dict(download.parameters)))
 
 
 def _retry_after(response: httpx.Response) -> float | None:

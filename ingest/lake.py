@@ -253,6 +253,8 @@ class Edition:
     rows_quarantined: int
     rows_dropped: dict[str, int] = field(default_factory=dict)
     quarantine_file: str | None = None
+    # What the gates noticed against the edition before, without stopping the load.
+    warnings: tuple[str, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -275,6 +277,7 @@ class Lake:
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["tables"] = tuple(TableLoad(**entry) for entry in raw["tables"])
             raw["files"] = tuple(raw["files"])
+            raw["warnings"] = tuple(raw.get("warnings", ()))
             return Edition(**raw)
         except (ValueError, KeyError, TypeError) as error:
             raise LakeError(

@@ -17,7 +17,7 @@ import polars as pl
 from ingest import corrections, gates, lake, vocabulary
 from ingest import edition as bundled
 from ingest.archive import Archive, sha256_of, write_atomically
-from ingest.errors import IngestError, SourceError
+from ingest.errors import GateError, IngestError, SourceError
 from ingest.lake import Edition, Lake
 from ingest.settings import Settings
 from ingest.source import Parsed, Source, SourceFile
@@ -78,6 +78,7 @@ def load_files(
     published_on: date | None = None,
     urls: dict[str, str] | None = None,
     force: bool = False,
+    accept_changes: bool = False,
 ) -> Edition:
     """Archive, gate, parse and commit the files of one edition; returns its commit record.
 
@@ -94,7 +95,9 @@ def load_files(
     files = [
         archive.put(source, path, published_on=published_on, url=(urls or {}).get(path.name))[0] for path in paths
     ]
-    return load_archived(settings, source, files, published_on=published_on, force=force)
+    return load_archived(
+        settings, source, files, published_on=published_on, force=force, accept_changes=accept_changes
+    )
 
 
 def load_archived(
@@ -104,8 +107,13 @@ def load_archived(
     *,
     published_on: date | None = None,
     force: bool = False,
+    accept_changes: bool = False,
 ) -> Edition:
     """Parse and commit archived files as one edition; returns its commit record.
+
+    New files are first compared with the last edition (size, header), and what was parsed with the partition that
+    it would replace. What is noticed stands in the record's `warnings`; what blocks raises GateError, unless
+    `accept_changes` says that somebody has looked, and is a warning then.
 
     Files that hold their own history make an edition of every state; the record returned is the newest one's. The
     date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
@@ -125,6 +133,8 @@ def load_archived(
     if earlier and earlier[-1].fingerprint == fingerprint and not force:
         return earlier[-1]
     try:
+        findings = [] if earlier else _compared(Archive(settings.archive), store, source, files)
+        _stop_at(findings, accept_changes)
         parsed = parse_files(source, files)
         published = published_on or max(_fetched_on(file) for file in files)
         ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
@@ -145,6 +155,13 @@ def load_archived(
             for edition_id, state in states.items()
             if force or not (state.identity and _is_current(known[edition_id], fingerprint))
         }
+        if not earlier:
+            for edition_id, (tables, _, _) in unread.items():
+                state = states[edition_id]
+                replaces = _replaced(store, source, state.partition, state.published_on or published, tables)
+                found = [gates.continuity(state.partition, _partitions(store, source)), replaces]
+                _stop_at([finding for finding in found if finding], accept_changes)
+                findings += [finding for finding in found if finding]
     except IngestError as error:
         quarantine_files(settings, source, {file.name: file.path for file in files}, error)
         raise
@@ -164,6 +181,7 @@ def load_archived(
                 rows_read=states[edition_id].rows_read,
                 rows_quarantined=0,
                 rows_dropped=dropped,
+                warnings=earlier[-1].warnings if earlier else tuple(dict.fromkeys(f.text for f in findings)),
             ),
             tables,
             rejected,
@@ -280,6 +298,61 @@ def edition_id_of(parsed: Parsed, published_on: date, hashes: Sequence[str]) -> 
     return make_edition_id(published_on, hashes if parsed.identity is None else [parsed.identity])
 
 
+def _compared(archive: Archive, store: Lake, source: Source, files: Sequence[SourceFile]) -> list[gates.Finding]:
+    """What size and header of files say against the same files of the source's last live edition that has them."""
+    before: dict[str, Path] = {}
+    live = [edition for edition in store.editions() if edition.source_code == source.code and not edition.is_bundled]
+    for edition in sorted(live, key=lambda e: e.ingested_at):
+        for entry in edition.files:
+            try:
+                key = gates.comparable_name(gates.gate_for(source.spec, entry["name"]), entry["name"])
+            except GateError:
+                # The gates have changed since: a file of that name is no longer taken.
+                continue
+            if path := archive.find(entry["sha256"]):
+                before[key] = path
+    return [
+        finding
+        for file in files
+        for last in [before.get(gates.comparable_name(gates.gate_for(source.spec, file.name), file.name))]
+        if last and last.name != file.sha256
+        for finding in gates.compare(source.spec, file.name, file.path, last)
+    ]
+
+
+def _replaced(
+    store: Lake, source: Source, partition: str, published_on: date, tables: dict[str, pl.DataFrame]
+) -> gates.Finding | None:
+    """What `keeps` of `source.yml` says against the present edition of the partition, if it would be replaced."""
+    present = [e for e in store.editions() if e.source_code == source.code and e.partition == partition]
+    if not source.spec.keeps or not present or present[-1].published_on > published_on.isoformat():
+        return None
+    names = {entry["sha256"]: entry["name"] for entry in present[-1].files}
+    missing: dict[str, list[str]] = {}
+    for load in present[-1].tables:
+        columns = list(source.spec.keeps.get(load.table_name, ()))
+        if not columns:
+            continue
+        before = pl.read_parquet(store.root / load.file, columns=[*columns, "file_sha256"]).unique()
+        now = tables.get(load.table_name, before.clear()).select(columns).unique()
+        gone = before.join(now, on=columns, how="anti", nulls_equal=True).sort(columns)
+        for *part, sha256 in gone.select(*columns, "file_sha256").rows():
+            key = " ".join(str(value) for value in part if value is not None)
+            missing.setdefault(key, []).append(names.get(sha256, sha256[:12]))
+    return gates.kept(partition, missing)
+
+
+def _partitions(store: Lake, source: Source) -> set[str]:
+    return {edition.partition for edition in store.editions() if edition.source_code == source.code}
+
+
+def _stop_at(findings: Sequence[gates.Finding], accept_changes: bool) -> None:
+    """Raise the first finding that blocks, unless what blocks has been accepted."""
+    for finding in findings:
+        if finding.blocks and not accept_changes:
+            raise finding.error()
+
+
 def _is_current(known: Edition | None, fingerprint: str) -> bool:
     return known is not None and known.fingerprint == fingerprint
 
@@ -331,4 +404,5 @@ def summary(edition: Edition) -> dict[str, Any]:
         "rows": edition.row_count,
         "quarantined": edition.rows_quarantined,
         "dropped": sum(edition.rows_dropped.values()),
+        "warnings": list(edition.warnings),
     }

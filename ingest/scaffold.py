@@ -8,9 +8,10 @@ from pathlib import Path
 from ingest import lake
 from ingest.errors import SourceError
 from ingest.settings import PROJECT_ROOT
-from ingest.source import SOURCES_DIR
+from ingest.source import SOURCES_DIR, Source
 
 MARK = "REPLACE"
+TESTS_DIR = PROJECT_ROOT / "tests" / "sources"
 
 _SOURCE_YML = """\
 code: {code}
@@ -38,7 +39,8 @@ fetch:
     - {{url: "https://REPLACE/table.csv", name: table.csv}}
   seconds_between_requests: 1
 caveats:
-  - "REPLACE: what bites first; and why there is no bundled edition, if there is none."
+  - "REPLACE: what bites first."
+  - "REPLACE: No bundled edition: why there is none (remove this line once there is one)."
 """
 
 _PARSE = '''\
@@ -84,10 +86,21 @@ _TEST = '''\
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from ingest import lake, load, source
+from ingest.settings import Settings
+from tests.publisher import Answer, Publisher
+from tests.sources.connectors import connector
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher() as running:
+        yield running
 
 
 def test_real_file_gives_the_published_total(shared_data: Callable[[str], Path]) -> None:
@@ -97,11 +110,19 @@ def test_real_file_gives_the_published_total(shared_data: Callable[[str], Path])
     rows = parsed.tables["{table}"]
     assert rows["value"].sum() == "REPLACE: the publisher's own total"
     assert set(rows.columns) <= set(lake.contract("{table}").schema.names())
+
+
+def test_the_connector_fetches_and_loads(
+    settings: Settings, publisher: Publisher, shared_data: Callable[[str], Path]
+) -> None:
+    publisher.serve("REPLACE: host", "/table.csv", Answer(shared_data("{code}/REPLACE.csv").read_bytes()))
+    (edition,) = connector(settings, publisher, "{code}", "REPLACE: host").run()
+    assert edition.row_count == "REPLACE: rows of the file" and edition.rows_quarantined == 0
 '''
 
 
 def new_source(
-    code: str, table: str, domain: str, *, sources_dir: Path = SOURCES_DIR, tests_dir: Path | None = None
+    code: str, table: str, domain: str, *, sources_dir: Path | None = None, tests_dir: Path | None = None
 ) -> list[Path]:
     """Make the folder of a source and its test file; returns the files made.
 
@@ -110,11 +131,11 @@ def new_source(
     if not re.fullmatch(r"[a-z][a-z0-9_]*", code):
         raise SourceError(f"{code!r} is no source code", remedy="Use lower-case letters, digits and underscores.")
     rules = lake.contract(table)
-    folder = sources_dir / code
+    folder = (sources_dir or SOURCES_DIR) / code
     if folder.exists():
         raise SourceError(f"source {code} exists", file=str(folder), remedy="Choose another code.")
     values = {"code": code, "table": table, "domain": domain, "columns": ", ".join(rules.own_columns)}
-    tests = tests_dir or PROJECT_ROOT / "tests" / "sources"
+    tests = tests_dir or TESTS_DIR
     texts = {
         folder / "__init__.py": f'"""Source {code}; see source.yml."""\n',
         folder / "source.yml": _SOURCE_YML.format(**values),
@@ -127,12 +148,36 @@ def new_source(
     return list(texts)
 
 
-def unfilled(folder: Path) -> list[str]:
-    """Places of a source folder that are still marked to be filled, as `file:line`."""
+def missing_parts(code: str, *, sources_dir: Path | None = None, tests_dir: Path | None = None) -> list[str]:
+    """What a source lacks to be complete, one line for each thing to do; empty for a complete source."""
+    candidate = Source((sources_dir or SOURCES_DIR) / code)
+    lacks = []
+    parser = candidate.folder / "parse.py"
+    if not parser.exists() or "\ndef parse(" not in parser.read_text(encoding="utf-8"):
+        lacks.append("parse.py with a parse function")
+    test = (tests_dir or TESTS_DIR) / f"test_{code}.py"
+    if not test.exists():
+        lacks.append(f"tests/sources/{test.name}")
+    if candidate.spec.kind == "publisher" and not candidate.has_connector:
+        lacks.append("a way to fetch it: addresses under fetch.downloads in source.yml, or fetch.py")
+    if (
+        candidate.spec.licence.redistribution != "never"
+        and not candidate.has_bundled_edition
+        and not candidate.spec.caveats
+    ):
+        lacks.append("a bundled edition, or a caveat that says why there is none")
+    lacks.extend(f"text in place of {MARK} at {place}" for place in unfilled(candidate.folder, test))
+    if not candidate.spec.default_files:
+        lacks.append("file gates (files) in source.yml")
+    return lacks
+
+
+def unfilled(folder: Path, *others: Path) -> list[str]:
+    """Places of a source folder, and of other files, that are still marked to be filled, as `file:line`."""
     return [
         f"{path.name}:{number}"
-        for path in sorted(folder.glob("*.*"))
-        if path.suffix in {".yml", ".py"}
+        for path in [*sorted(folder.glob("*.*")), *others]
+        if path.suffix in {".yml", ".py"} and path.exists()
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
         if MARK in line
     ]

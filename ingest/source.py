@@ -56,6 +56,16 @@ class FileGate(BaseModel):
     content: Content
     min_bytes: int = 1
     max_bytes: int = 2_000_000_000
+    shrink_blocks: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="share of its size that a file may not lose since the last edition; 1: any",
+    )
+    dated_names: bool = Field(
+        default=False, description="the name carries the edition's date or number: files are compared without digits"
+    )
+    pinned_header: bool = Field(default=False, description="a changed header blocks the edition instead of warning")
 
 
 class PlainDownload(BaseModel):
@@ -107,6 +117,10 @@ class SourceSpec(BaseModel):
     freshness_days: int = Field(gt=0, description="an edition older than this is reported as stale")
     owner: str = "data-team@biopharma-warehouse.example"
     default_files: tuple[FileGate, ...] = Field(default=(), alias="files")
+    keeps: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="columns of a table whose combinations an edition must keep when it replaces its partition",
+    )
     fetch: FetchPolicy = Field(default_factory=FetchPolicy)
     caveats: tuple[str, ...] = ()
 
@@ -212,6 +226,11 @@ class Source:
             self._module(), "trim", default
         )
         return function
+
+    @property
+    def has_connector(self) -> bool:
+        """Whether the source can be fetched: by its `fetch.py`, or from addresses in `source.yml`."""
+        return (self.folder / "fetch.py").exists() or bool(self.spec.fetch.downloads)
 
     def downloads(self, client: Client) -> Iterable[Download]:
         """What to fetch now: from `fetch.py` where the source has one, else the addresses in `source.yml`."""

@@ -34,6 +34,7 @@ _EDITION_SCHEMA = pl.Schema(
         "rows_dropped": pl.Int64(),
         "previous_row_count": pl.Int64(),
         "is_latest": pl.Boolean(),
+        "gate_warnings": pl.String(),
     }
 )
 
@@ -114,7 +115,8 @@ def edition_frame(editions: list[Edition]) -> pl.DataFrame:
 
     `previous_row_count` is the count of the edition before it in the same partition and of the same scope
     (bundled or full); `is_latest` marks the edition that staging takes: the last published, and of two published
-    on one day the full one rather than the bundled extract.
+    on one day the full one rather than the bundled extract. Where a live edition of the whole source (partition
+    `all`) was published later than a part, or on its day, the part is not taken beside it.
     """
     rows = [
         {
@@ -130,6 +132,7 @@ def edition_frame(editions: list[Edition]) -> pl.DataFrame:
             "rows_read": e.rows_read,
             "rows_quarantined": e.rows_quarantined,
             "rows_dropped": sum(e.rows_dropped.values()),
+            "gate_warnings": " | ".join(e.warnings) or None,
         }
         for e in editions
         for load in e.tables
@@ -141,10 +144,17 @@ def edition_frame(editions: list[Edition]) -> pl.DataFrame:
     )
     part = ["source_code", "table_name", "edition_partition"]
     frame = frame.sort([*part, "published_on", pl.col("is_bundled").not_(), "edition_id"])
-    return frame.with_columns(
+    frame = frame.with_columns(
         pl.col("row_count").shift().over([*part, "is_bundled"]).alias("previous_row_count"),
         (pl.int_range(pl.len()).over(part) == pl.len().over(part) - 1).alias("is_latest"),
-    ).select(_EDITION_SCHEMA.names())
+    )
+    # A live edition of the whole source holds what its parts held up to its day (a history, and single days).
+    whole = (pl.col("edition_partition") == "all") & ~pl.col("is_bundled")
+    renewed_on = pl.col("published_on").filter(whole).max().over("source_code", "table_name")
+    is_renewed = (pl.col("edition_partition") != "all") & (pl.col("published_on") <= renewed_on).fill_null(
+        value=False
+    )
+    return frame.with_columns(pl.col("is_latest") & ~is_renewed).select(_EDITION_SCHEMA.names())
 
 
 def source_frame() -> pl.DataFrame:

@@ -95,6 +95,7 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "rows_dropped": "Rows of the edition left out by a named rule, over all tables.",
             "previous_row_count": "Rows of the edition before it, same partition and scope; null for the first.",
             "is_latest": "True for the edition that facts and marts are made from.",
+            "gate_warnings": "What was noticed against the edition before (size, header, gaps); null for nothing.",
         },
     ),
     ("catalog", "release"): Described(

@@ -23,12 +23,19 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
+_CHANGES = "Load also what a gate blocks against the last edition (a shrunk file, say): you have looked at it."
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="The biopharma warehouse: publishers' bytes in, defended figures out.",
 )
+
+source_app = typer.Typer(no_args_is_help=True, help="Work on the folder of a source.")
+edition_app = typer.Typer(no_args_is_help=True, help="Work on the bundled edition.")
+app.add_typer(source_app, name="source")
+app.add_typer(edition_app, name="edition")
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 ReleaseOption = Annotated[
@@ -113,43 +120,71 @@ def load(
         typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Where the files do not tell it."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Parse also what is committed already.")] = False,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_CHANGES)] = False,
 ) -> None:
     """Archive a publisher's files and commit them as a live edition; the next run builds on it."""
     from orchestration import pipeline, terminal
     from orchestration.text import rows_text
 
-    edition = pipeline.load_files(Settings.from_env(), source, files, published_on=_day(published_on), force=force)
+    edition = pipeline.load_files(
+        Settings.from_env(),
+        source,
+        files,
+        published_on=_day(published_on),
+        force=force,
+        accept_changes=accept_changes,
+    )
     out = terminal.console()
     out.print(
         f"{edition.source_code}: edition {edition.edition_id} ({edition.partition}), published "
         f"{edition.published_on}: {rows_text(edition.row_count)}, {edition.rows_quarantined:,} in quarantine."
     )
+    for warning in edition.warnings:
+        out.print(f"warning: {warning}", style="yellow", markup=False, highlight=False)
     out.print("Build on it: biopharma run")
 
 
 @app.command()
 def fetch(
-    codes: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Codes of sources (biopharma sources).")],
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="Codes of sources (biopharma sources); default: all that can be."),
+    ] = None,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_CHANGES)] = False,
 ) -> None:
     """Fetch publishers' current files, archive them and commit them as live editions; the next run builds on them."""
+    from ingest.source import discover
     from orchestration import pipeline, terminal
+    from orchestration.errors import PartlyFetchedError
     from orchestration.text import rows_text
 
-    settings, out = Settings.from_env(), terminal.console()
-    failed = []
-    for code in codes:
+    settings, out, errors = Settings.from_env(), terminal.console(), terminal.console(stderr=True)
+    chosen = codes or [code for code, source in discover().items() if source.has_connector]
+    outcomes: list[terminal.Fetch] = []
+    for code in chosen:
+        problem = None
         try:
-            for edition in pipeline.fetch(settings, code):
-                out.print(
-                    f"{code}: edition {edition.edition_id} ({edition.partition}): {rows_text(edition.row_count)}"
-                )
+            editions = pipeline.fetch(settings, code, accept_changes=accept_changes)
         except IngestError as error:
             # One publisher that is away does not keep the others from being fetched.
-            failed.append(code)
-            terminal.console(stderr=True).print(f"{code}: {error.text}", style="red", markup=False, highlight=False)
+            editions = error.editions if isinstance(error, PartlyFetchedError) else []
+            problem = error.text
+            errors.print(f"{code}: {problem}", style="red", markup=False, highlight=False)
+        for edition in editions:
+            out.print(
+                f"{code}: edition {edition.edition_id} ({edition.partition}): {rows_text(edition.row_count)}",
+                markup=False,
+            )
+            for warning in edition.warnings:
+                out.print(f"  warning: {warning}", style="yellow", markup=False, highlight=False)
+        outcomes.append(terminal.Fetch(code, editions, problem))
+    if len(outcomes) > 1:
+        terminal.show_fetches(out, outcomes)
+    failed = [outcome.code for outcome in outcomes if outcome.problem]
+    if any(outcome.editions for outcome in outcomes):
+        out.print("Build on it: biopharma run")
     if failed:
         _fail(f"not fetched: {', '.join(failed)}", "Their last good editions stay in use; see the messages above.")
-    out.print("Build on it: biopharma run")
 
 
 @app.command()
@@ -353,28 +388,68 @@ def rollback(
 
 @app.command()
 def sources() -> None:
-    """List the sources that the project knows."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
-
-    from ingest.source import discover
+    """List every source: who publishes it, under which licence, its last edition, its age, its rows, or why none."""
+    from ingest.inventory import inventory
     from orchestration import terminal
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in ("Source", "Publisher", "Title", "Tables", "Cadence", "Licence"):
-        table.add_column(head, overflow="fold")
-    for code, source in discover().items():
-        spec = source.spec
-        table.add_row(
-            code,
-            escape(spec.publisher),
-            escape(spec.title),
-            ", ".join(spec.tables),
-            spec.cadence,
-            escape(spec.licence.name),
-        )
-    terminal.console().print(table)
+    terminal.show_inventory(terminal.console(), inventory(Settings.from_env()))
+
+
+@source_app.command("new")
+def source_new(
+    code: Annotated[str, typer.Argument(help="Short code: lower-case letters, digits, underscores.")],
+    table: Annotated[str, typer.Option("--table", help="Canonical table that it fills (ingest/contracts.yml).")],
+    domain: Annotated[
+        Literal["sales", "rnd", "origin", "contract_manufacturing", "policy", "reference"],
+        typer.Option("--domain", help="Theme."),
+    ],
+) -> None:
+    """Make the folder of a new source and its test, and list what is to be filled."""
+    from ingest import scaffold
+    from orchestration import terminal
+
+    out = terminal.console()
+    for path in scaffold.new_source(code, table, domain):
+        out.print(f"made {os.path.relpath(path)}", markup=False, highlight=False)
+    out.print("To do (tests/test_sources.py lists it until it is done):")
+    for lack in scaffold.missing_parts(code):
+        out.print(f"  {lack}", markup=False, highlight=False)
+
+
+@edition_app.command("compile")
+def edition_compile(
+    source: Annotated[str, typer.Argument(help="Code of the source (biopharma sources).")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE... [+ FILE...]", help="All files of the share; a + begins the next edition."),
+    ],
+    accessed_on: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Day on which the files were obtained."),
+    ],
+    published_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Where the files do not tell it."),
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write to; default: the source's own.")] = None,
+) -> None:
+    """Write a source's share of the bundled edition from publishers' files, as reviewable CSV."""
+    from ingest.compile import compile_source
+    from orchestration import terminal
+    from orchestration.text import rows_text
+
+    groups: list[list[Path]] = [[]]
+    for file in files:
+        groups.append([]) if file == "+" else groups[-1].append(Path(file))
+    counts = compile_source(
+        source,
+        [group for group in groups if group],
+        accessed_on=accessed_on.date(),
+        published_on=_day(published_on),
+        target=to,
+    )
+    for table, count in counts.items():
+        terminal.console().print(f"{table}: {rows_text(count)}", markup=False)
 
 
 @app.command()

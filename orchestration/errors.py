@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ingest.errors import IngestError
+
+if TYPE_CHECKING:
+    from ingest.lake import Edition
+
+
+class PartlyFetchedError(IngestError):
+    """Some editions of a source could not be loaded; `editions` are the records of those that were."""
+
+    def __init__(self, problem: str, *, editions: list[Edition], remedy: str) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.editions = editions
 
 
 class RunError(IngestError):

@@ -23,11 +23,12 @@ import polars as pl
 
 from ingest import load, quarantine, workfile
 from ingest.archive import write_atomically
+from ingest.errors import IngestError
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
 from orchestration import fingerprint, release, retention
-from orchestration.errors import BlockedError, BuildError, RunError
+from orchestration.errors import BlockedError, BuildError, PartlyFetchedError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
 
@@ -131,7 +132,13 @@ def load_source(settings: Settings, code: str, *, force: bool = False, progress:
 
 
 def load_files(
-    settings: Settings, code: str, paths: Sequence[Path], *, published_on: date | None = None, force: bool = False
+    settings: Settings,
+    code: str,
+    paths: Sequence[Path],
+    *,
+    published_on: date | None = None,
+    force: bool = False,
+    accept_changes: bool = False,
 ) -> Edition:
     """Archive a publisher's files and commit them to the lake as a live edition; returns its commit record.
 
@@ -140,27 +147,50 @@ def load_files(
     """
     source = get(code)
     with exclusive(settings, f"loading {code}"):
-        return load.load_files(settings, source, paths, published_on=published_on, force=force)
+        return load.load_files(
+            settings, source, paths, published_on=published_on, force=force, accept_changes=accept_changes
+        )
 
 
 def fetch(
-    settings: Settings, code: str, *, routes: Mapping[str, str] | None = None, force: bool = False
+    settings: Settings,
+    code: str,
+    *,
+    routes: Mapping[str, str] | None = None,
+    force: bool = False,
+    accept_changes: bool = False,
 ) -> list[Edition]:
     """Fetch a source's current files into the archive and commit each edition; returns the commit records.
 
     Files that the publisher has not changed are not sent again, and an edition that is committed is not parsed
     again. Raises FetchError and GateError for a publisher that cannot be reached or sends no data, and IngestError
-    for files that cannot be parsed; earlier editions stand. `routes` sends hosts elsewhere (see `ingest.fetch`).
+    for files that cannot be parsed; earlier editions stand. One edition that cannot be loaded does not keep the
+    others from being loaded: where some were, PartlyFetchedError holds them. `routes` sends hosts elsewhere (see
+    `ingest.fetch`); `accept_changes` takes what a gate blocks against the last edition.
     """
     from ingest.fetch import editions_of, fetch_source
 
     source = get(code)
     with exclusive(settings, f"fetching {code}"):
         groups = editions_of(fetch_source(settings, source, routes=routes))
-        return [
-            load.load_archived(settings, source, [item.file for item in items], force=force)
-            for items in groups.values()
-        ]
+        loaded: list[Edition] = []
+        failed: dict[str, IngestError] = {}
+        for group, items in groups.items():
+            try:
+                files = [item.file for item in items]
+                loaded.append(load.load_archived(settings, source, files, force=force, accept_changes=accept_changes))
+            except IngestError as error:
+                failed[group] = error
+    if not failed:
+        return loaded
+    first = next(iter(failed.values()))
+    if not loaded and len(failed) == 1:
+        raise first
+    raise PartlyFetchedError(
+        f"{len(failed)} of {len(groups)} editions could not be loaded ({', '.join(failed)}); the first: {first.text}",
+        editions=loaded,
+        remedy="The others are loaded; the files of these are in quarantine with the reason.",
+    ) from first
 
 
 def replay(settings: Settings, code: str | None = None) -> list[quarantine.Outcome]:

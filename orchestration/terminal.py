@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,8 @@ from orchestration.progress import StepEvent
 from orchestration.text import cell, markdown_table
 
 if TYPE_CHECKING:
+    from ingest.inventory import SourceState
+    from ingest.lake import Edition
     from orchestration.differences import ReleaseDiff
 
 Format = Literal["table", "csv", "json", "markdown"]
@@ -164,6 +167,66 @@ def show_sources(out: Console, connection: duckdb.DuckDBPyConnection, today: dat
         out.print(f"Known and not loaded: {', '.join(code for (code,) in absent)}", style="dim")
 
 
+@dataclass(frozen=True)
+class Fetch:
+    """What fetching one source gave: the editions committed, and what went wrong."""
+
+    code: str
+    editions: list[Edition]
+    problem: str | None
+
+
+def show_fetches(out: Console, outcomes: Sequence[Fetch]) -> None:
+    """Print one line per fetched source: editions, rows, warnings, outcome."""
+    table = Table(title="What was fetched", box=box.HORIZONTALS)
+    table.add_column("Source", no_wrap=True)
+    for head in ("Editions", "Rows", "Warnings"):
+        table.add_column(head, justify="right")
+    table.add_column("Outcome")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.code,
+            f"{len(outcome.editions)}",
+            f"{sum(edition.row_count for edition in outcome.editions):,}",
+            f"{sum(len(edition.warnings) for edition in outcome.editions)}",
+            "[red]failed[/]" if outcome.problem else "[green]fetched[/]",
+        )
+    out.print(table)
+
+
+def show_inventory(out: Console, states: Sequence[SourceState]) -> None:
+    """Print every source with its edition, age and rows; below, why some have none, warnings, and quarantine."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("Source", no_wrap=True)
+    for head in ("Publisher", "Licence", "Last edition", "Age"):
+        table.add_column(head, overflow="fold")
+    table.add_column("Rows", justify="right", no_wrap=True)
+    table.add_column("State", overflow="fold")
+    for entry in states:
+        age = "" if entry.freshness is None else f"{_age(entry.age_days)}, {entry.freshness}"
+        style = {"due": "yellow", "stale": "red"}.get(entry.freshness or "", "")
+        table.add_row(
+            entry.source.code,
+            escape(entry.source.spec.publisher),
+            escape(entry.source.spec.licence.name),
+            escape(entry.edition_id or ""),
+            f"[{style}]{age}[/]" if style else age,
+            f"{entry.row_count:,}",
+            entry.state + (f", {len(entry.warnings)} warnings" if entry.warnings else ""),
+        )
+    out.print(table)
+    out.print("fresh, due, stale: within the publisher's cadence, past it, past what the source declares tolerable.")
+    for head, lines in (
+        ("Without rows", [(entry.source.code, entry.reason) for entry in states if entry.reason]),
+        ("Warnings of the gates", [(entry.source.code, text) for entry in states for text in entry.warnings]),
+        ("Files in quarantine", [(entry.source.code, text) for entry in states for text in entry.quarantined]),
+    ):
+        if lines:
+            out.print(f"\n[bold]{head}[/]")
+        for code, text in lines:
+            out.print(f"  {code}: {text}", markup=False, highlight=False)
+
+
 def show_quality(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
     """Print how many expectations and model tests passed, were warned of or failed, and which did not pass."""
     for title, query, missed in (
@@ -184,6 +247,15 @@ def show_quality(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
         out.print(f"{title}: {passed:,} passed, {warned:,} warned, {failed:,} failed", style="bold")
         for name, text in connection.execute(missed).fetchall():
             out.print(f"  [yellow]{escape(name)}[/]: {escape(text)}")
+    # Releases made before the gates compared editions have no such column.
+    if "gate_warnings" in {name for name, *_ in connection.execute("describe quality.edition").fetchall()}:
+        noticed = connection.execute(
+            "select distinct source_code, gate_warnings from quality.edition "
+            "where is_latest and gate_warnings is not null order by 1, 2"
+        ).fetchall()
+        out.print(f"Editions with warnings of the gates: {len(noticed):,}", style="bold")
+        for code, text in noticed:
+            out.print(f"  [yellow]{escape(code)}[/]: {escape(text)}")
     (rows,) = connection.execute("select count(*) from quality.quarantine").fetchall()[0]
     out.print(f"Rows in quarantine: {rows:,}", style="bold")
 

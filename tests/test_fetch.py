@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
 from ingest import fetch
-from ingest.errors import GateError
+from ingest.errors import GateError, LayoutError
 from ingest.fetch import Client, ConditionalState, Download, FetchError, editions_of, fetch_source
+from ingest.lake import Edition, Lake
+from ingest.load import load_archived
 from ingest.settings import Settings
-from ingest.source import Source
-from tests.factories import SOURCE_YML
+from ingest.source import Parsed, Source, SourceFile
+from tests.factories import SOURCE_YML, synthetic_rows
 from tests.publisher import Answer, Publisher
 
 HOST = "data.publisher.example"
@@ -246,3 +249,118 @@ def test_a_file_that_may_be_absent_is_left_out_with_a_note(
     publisher.serve(HOST, "/next.csv", Answer(status=403))
     with pytest.raises(FetchError, match="HTTP 403"):
         run(settings, source, publisher)
+
+
+# --- moods that only show against the last edition ----------------------------------------------------------------
+
+
+def table(rows: int, header: str = "country,value") -> bytes:
+    return (header + "\n" + "".join(f"C{n},{n}\n" for n in range(rows))).encode()
+
+
+def first_two_columns(files: Sequence[SourceFile]) -> Parsed:
+    """A parser that insists on two columns by name and lets others come and go."""
+    frame = pl.read_csv(files[0].path)
+    if not {"country", "value"} <= set(frame.columns):
+        raise LayoutError(f"the header is {frame.columns}", file=files[0].name, row=1, remedy="Compare it.")
+    template = synthetic_rows("rnd_observation").select("entity_kind", "lens", "activity_scheme", "activity_code")
+    rest = ("entity_name", "criteria", "measure", "period_start", "period_end", "period_basis", "unit", "price_base")
+    rows = frame.select(entity_code="country", value=pl.col("value").cast(pl.Float64)).join(
+        template.hstack(synthetic_rows("rnd_observation").select(rest)), how="cross"
+    )
+    return Parsed(
+        {"rnd_observation": rows.with_columns(file_sha256=pl.lit(files[0].sha256), locator=pl.lit("row"))},
+        rows.height,
+    )
+
+
+def loaded(settings: Settings, source: Source, publisher: Publisher, *, accept_changes: bool = False) -> Edition:
+    items = run(settings, source, publisher)
+    return load_archived(settings, source, [item.file for item in items], accept_changes=accept_changes)
+
+
+@pytest.fixture
+def parsing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Source, "parse", property(lambda self: first_two_columns))
+
+
+def test_a_json_error_with_status_200_is_refused(settings: Settings, source: Source, publisher: Publisher) -> None:
+    publisher.serve(HOST, PATH, Answer(b'{"error": {"code": 99, "message": "quota exceeded for today"}}'))
+    with pytest.raises(GateError, match=r"JSON answer, not csv: .*quota exceeded"):
+        run(settings, source, publisher)
+    assert not list(settings.archive.rglob("*.json"))
+
+
+def test_a_file_that_lost_a_third_is_loaded_with_a_warning(
+    settings: Settings, source: Source, publisher: Publisher, parsing: None
+) -> None:
+    publisher.serve(HOST, PATH, Answer(table(900)), Answer(table(600)))
+    first, second = (loaded(settings, source, publisher) for _ in range(2))
+    assert first.warnings == () and second.row_count == 600
+    (warning,) = second.warnings
+    assert warning.startswith("size: table.csv: the file has ") and "34% fewer" in warning
+    # The record keeps it, also when the same bytes come again.
+    assert loaded(settings, source, publisher).warnings == (warning,)
+    assert next(e for e in Lake(settings.lake).editions() if e.edition_id == second.edition_id).warnings == (warning,)
+
+
+def test_a_shrunk_file_goes_to_quarantine_until_somebody_accepts_it(
+    settings: Settings, source: Source, publisher: Publisher, parsing: None
+) -> None:
+    publisher.serve(HOST, PATH, Answer(table(900)), Answer(table(90), etag='"short"'))
+    before = loaded(settings, source, publisher)
+    for _ in range(2):
+        # The second time the publisher says that nothing has changed, and the file is still refused.
+        with pytest.raises(GateError, match="92% fewer than the last edition's") as caught:
+            loaded(settings, source, publisher)
+        assert "--accept-changes" in caught.value.remedy
+    assert Lake(settings.lake).editions() == [before]
+    assert (next(settings.quarantine.rglob("reason.json")).parent / "table.csv").read_bytes() == table(90)
+    accepted = loaded(settings, source, publisher, accept_changes=True)
+    assert accepted.row_count == 90 and "92% fewer" in accepted.warnings[0]
+
+
+def test_what_counts_as_shrunk_is_declared_by_the_source(
+    settings: Settings, tmp_path: Path, publisher: Publisher, parsing: None
+) -> None:
+    source = make_source(tmp_path)
+    path = source.folder / "source.yml"
+    spec = yaml.safe_load(path.read_text())
+    spec["files"][0]["shrink_blocks"] = 1
+    path.write_text(yaml.safe_dump(spec))
+    publisher.serve(HOST, PATH, Answer(table(900)), Answer(table(90)))
+    assert [loaded(settings, Source(source.folder), publisher).row_count for _ in range(2)] == [900, 90]
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_changed_header_is_named_and_a_pinned_one_blocks(
+    pinned: bool, settings: Settings, tmp_path: Path, publisher: Publisher, parsing: None
+) -> None:
+    source = make_source(tmp_path)
+    path = source.folder / "source.yml"
+    spec = yaml.safe_load(path.read_text())
+    spec["files"][0]["pinned_header"] = pinned
+    path.write_text(yaml.safe_dump(spec))
+    changed = table(900, "country,value,status").replace(b"\nC", b",\nC").removesuffix(b"\n") + b",\n"
+    publisher.serve(
+        HOST, PATH, Answer(table(900, "country,value,flag")), Answer(changed.replace(b"status,", b"status"))
+    )
+    loaded(settings, Source(source.folder), publisher)
+    if pinned:
+        with pytest.raises(GateError, match="added 'status'; removed 'flag'"):
+            loaded(settings, Source(source.folder), publisher)
+        return
+    (warning,) = loaded(settings, Source(source.folder), publisher).warnings
+    assert (
+        warning == "header: table.csv: the header has changed since the last edition: added 'status'; removed 'flag'"
+    )
+
+
+def test_a_renamed_column_stops_at_the_parser_by_name(
+    settings: Settings, source: Source, publisher: Publisher, parsing: None
+) -> None:
+    publisher.serve(HOST, PATH, Answer(table(900)), Answer(table(900, "country,figure")))
+    before = loaded(settings, source, publisher)
+    with pytest.raises(LayoutError, match="figure"):
+        loaded(settings, source, publisher)
+    assert Lake(settings.lake).editions() == [before]

@@ -173,6 +173,25 @@ def test_latest_edition_is_per_partition_and_a_full_one_wins_over_the_bundled_ex
     assert newest["previous_row_count"][0] == 1
 
 
+def test_a_live_edition_of_the_whole_renews_its_parts(tmp_path: Path) -> None:
+    cases = {
+        "live": [("day before", "2026-10-29"), ("same day", "2026-10-30"), ("day after", "2026-11-02")],
+        # A bundled extract of the whole does not hold what a live part holds.
+        "bundled": [("day before", "2026-10-29")],
+    }
+    latest = {}
+    for kind, parts in cases.items():
+        store = Lake(tmp_path / kind)
+        made = [edition(partition=f"day {day}", published_on=day, edition_id=name) for name, day in parts]
+        whole = edition(
+            published_on="2026-10-30", is_bundled=kind == "bundled", edition_id="history", partition="all"
+        )
+        for record in [*made, whole]:
+            store.commit(record, {"deal": synthetic_rows("deal")}, NOTHING)
+        latest[kind] = sorted(edition_frame(store.editions()).filter("is_latest")["edition_id"])
+    assert latest == {"live": ["day after", "history"], "bundled": ["day before", "history"]}
+
+
 def test_as_of_leaves_out_editions_published_later(settings: Settings) -> None:
     from datetime import date
 

@@ -11,30 +11,10 @@ from ingest.settings import PROJECT_ROOT
 SOURCES = source.discover()
 
 
-def missing_parts(candidate: source.Source) -> list[str]:
-    """What a source lacks to be complete."""
-    lacks = []
-    parser = candidate.folder / "parse.py"
-    if not parser.exists() or "\ndef parse(" not in parser.read_text(encoding="utf-8"):
-        lacks.append("parse.py with a parse function")
-    test = PROJECT_ROOT / "tests" / "sources" / f"test_{candidate.code}.py"
-    if not test.exists():
-        lacks.append(f"tests/sources/{test.name}")
-    if (
-        candidate.spec.licence.redistribution != "never"
-        and not candidate.has_bundled_edition
-        and not candidate.spec.caveats
-    ):
-        lacks.append("a bundled edition, or a caveat that says why there is none")
-    lacks.extend(f"text in place of {scaffold.MARK} at {place}" for place in scaffold.unfilled(candidate.folder))
-    if not candidate.spec.default_files:
-        lacks.append("file gates (files) in source.yml")
-    return lacks
-
-
 @pytest.mark.parametrize("code", sorted(SOURCES))
 def test_source_is_complete(code: str) -> None:
-    assert missing_parts(SOURCES[code]) == []
+    lacks = scaffold.missing_parts(code)
+    assert not lacks, f"source {code} is incomplete:\n" + "\n".join(f"  - {lack}" for lack in lacks)
 
 
 @pytest.mark.parametrize("code", sorted(SOURCES))
@@ -45,8 +25,9 @@ def test_source_names_canonical_tables_only(code: str) -> None:
 def test_a_new_folder_is_valid_and_incomplete_until_its_places_are_filled(tmp_path: Path) -> None:
     made = scaffold.new_source("synthetic_new", "deal", "rnd", sources_dir=tmp_path, tests_dir=tmp_path / "tests")
     assert [path.name for path in made] == ["__init__.py", "source.yml", "parse.py", "test_synthetic_new.py"]
-    lacks = missing_parts(source.Source(tmp_path / "synthetic_new"))
-    assert any("source.yml" in lack for lack in lacks) and any("parse.py:" in lack for lack in lacks)
+    lacks = scaffold.missing_parts("synthetic_new", sources_dir=tmp_path, tests_dir=tmp_path / "tests")
+    for file in ("source.yml", "parse.py", "test_synthetic_new.py"):
+        assert any(f"REPLACE at {file}:" in lack for lack in lacks), file
     for path in made:
         compile(path.read_text(), path.name, "exec") if path.suffix == ".py" else None
     with pytest.raises(SourceError, match="exists"):

@@ -248,7 +248,7 @@ def test_defect_is_one_line_unless_asked_for(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("ingest.source.discover", broken)
+    monkeypatch.setattr("ingest.inventory.inventory", broken)
     called = biopharma(settings, "sources")
     assert called.code == 1
     assert "ZeroDivisionError" in called.err

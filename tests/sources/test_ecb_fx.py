@@ -302,3 +302,18 @@ def test_an_error_page_with_status_200_is_not_archived(settings: Settings, publi
     with pytest.raises(GateError, match="HTML page"):
         live.run()
     assert not live.archived()
+
+
+def test_a_day_beside_the_history_is_not_counted_twice(settings: Settings, tmp_path: Path) -> None:
+    from ingest.lake import Lake
+    from ingest.load import load_files
+    from ingest.workfile import edition_frame
+
+    source = source_of(CODE)
+    day = load_files(settings, source, [shared_file("ecb_fx/eurofxref.csv")])
+    history = load_files(settings, source, [shared_file("ecb_fx/eurofxref-hist.zip")])
+    assert (day.partition, history.partition) == ("day 2026-10-30", "all")
+    latest = edition_frame(Lake(settings.lake).editions()).filter("is_latest")
+    assert latest["edition_id"].to_list() == (
+        [history.edition_id] if history.published_on >= day.published_on else [day.edition_id, history.edition_id]
+    )

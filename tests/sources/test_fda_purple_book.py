@@ -100,10 +100,15 @@ def products(real: Parsed) -> pl.DataFrame:
     return rows
 
 
-@pytest.fixture(scope="module")
-def march() -> tuple[Table, Table]:
+def march_2025() -> tuple[Table, Table]:
+    """Changes and database of March 2025, as the publisher's two sections."""
     table = copy()
     return Table(table.header, table.rows[CHANGES]), Table(table.header, table.rows[DATABASE])
+
+
+@pytest.fixture(scope="module")
+def march() -> tuple[Table, Table]:
+    return march_2025()
 
 
 @pytest.fixture

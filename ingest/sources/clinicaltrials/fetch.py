@@ -48,8 +48,8 @@ _FILTER = (
 def requests(client: Client) -> Iterator[Download]:
     """One download for each page, all of one edition.
 
-    The pages are walked first, since only an answer names the next page. Raises FetchError where an answer is no
-    JSON, and SourceError where the pages go round in a circle.
+    Only an answer names the next page: a page is read where it was archived, and asked for once. Raises FetchError
+    where an answer is no JSON, and SourceError where the pages go round in a circle.
     """
     from ingest.fetch import Download
 

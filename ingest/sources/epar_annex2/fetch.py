@@ -49,7 +49,7 @@ def requests(client: Client) -> Iterable[Download]:
 
 
 def _limit(client: Client) -> int:
-    value = client.key("BIOPHARMA_EPAR_MAX_DOCUMENTS") or str(MAX_DOCUMENTS)
+    value = client.option("BIOPHARMA_EPAR_MAX_DOCUMENTS") or str(MAX_DOCUMENTS)
     if not value.isdigit() or int(value) == 0:
         raise FetchError(
             f"BIOPHARMA_EPAR_MAX_DOCUMENTS is {value!r}, no number of documents",

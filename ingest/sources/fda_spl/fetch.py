@@ -53,7 +53,7 @@ def substances() -> list[str]:
 
 
 def _limit(client: Client) -> int:
-    value = client.key("BIOPHARMA_DAILYMED_MAX_LABELS") or str(MAX_LABELS)
+    value = client.option("BIOPHARMA_DAILYMED_MAX_LABELS") or str(MAX_LABELS)
     if not value.isdigit() or int(value) == 0:
         raise FetchError(
             f"BIOPHARMA_DAILYMED_MAX_LABELS is {value!r}, no number of labels",

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import fastexcel
 import polars as pl
@@ -30,12 +31,21 @@ TABLE = "sales_observation"
 _ERA_START = {"H": 1988, "R": 2018}
 _MONTHS = re.compile(r"診療年月:([HR])(\d{1,2}|元)年(\d{1,2})月[~〜-]([HR])(\d{1,2}|元)年(\d{1,2})月")
 _SHEET = re.compile(r"(注射|内服|外用)薬?(外来\(院内\)|外来\(院外\)|入院)")
-_ROUTES = {"注射": "injection", "内服": "oral", "外用": "topical"}
-_SETTINGS = {
+# As the publisher's page titles the table.
+TABLE_TITLE = "性年齢別薬効分類別数量"
+ROUTES = {"注射": "injection", "内服": "oral", "外用": "topical"}
+SETTINGS = {
     "外来(院内)": "outpatient_in_house",
     "外来(院外)": "outpatient_pharmacy",
     "入院": "inpatient",
 }
+# As fetch.py names a file: the round, and the route and setting that the page's link tells.
+_NAMED = re.compile(
+    rf"ndb_r(\d+)_(?:all|({'|'.join(ROUTES.values())})(?:_({'|'.join(SETTINGS.values())}))?)[_.]", re.IGNORECASE
+)
+# Round n holds the claims of fiscal year n + 2013.
+_YEAR_BEFORE_FIRST_ROUND = 2013
+_MAX_MEMBER_BYTES = 200_000_000
 _SUPPRESSED = ("-", "‐", "–", "−")
 _HEADER_ROWS = 4
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -85,10 +95,12 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     The files are all workbooks of one fiscal year. Suppressed quantities give null quantity and value with status
     `suppressed`. Blank rows are counted as `blank_row`. A row without class, code, name or price, whose class is not
     the first three digits of its code, or whose cells hold no number, is rejected. Raises LayoutError for files of
-    several fiscal years, a route and setting that stands twice, an unknown sheet or header, or a damaged workbook.
+    several fiscal years, a route and setting that stands twice, an unknown sheet or header, or a damaged workbook,
+    and where a fetched workbook is not of the round, route and setting that the publisher's page said.
     """
     sheets = [sheet for file in files for sheet in _read(file)]
     _require_one_edition(files, sheets)
+    _require_what_the_page_said(sheets)
     year = sheets[0].fiscal_year
     cells = pl.concat([sheet.cells for sheet in sheets])
     rows = _judged(cells)
@@ -172,8 +184,41 @@ class _Sheet:
 
 
 def _read(file: SourceFile) -> list[_Sheet]:
+    if file.name.lower().endswith(".zip"):
+        return [
+            sheet for name, content in _members(file) for sheet in _read_workbook(file, content, f"member {name} ")
+        ]
+    return _read_workbook(file, file.path)
+
+
+def _members(file: SourceFile) -> list[tuple[str, bytes]]:
+    """Name and bytes of the workbooks of this table in an archive of all tables of medicines."""
+    found = []
+    with zipfile.ZipFile(file.path) as archive:
+        for entry in archive.infolist():
+            name = _member_name(entry).rsplit("/", 1)[-1]
+            plain = _plain(name)
+            if TABLE_TITLE in plain and plain.endswith(".xlsx") and "歯科" not in plain and "公費" not in plain:
+                if entry.file_size > _MAX_MEMBER_BYTES:
+                    raise LayoutError(
+                        f"member {name} would unpack to {entry.file_size:,} bytes", file=file.name, remedy=_FETCH
+                    )
+                found.append((name, archive.read(entry)))
+    if not found:
+        raise LayoutError(f"the archive holds no workbook titled {TABLE_TITLE}", file=file.name, remedy=_FETCH)
+    return sorted(found)
+
+
+def _member_name(entry: zipfile.ZipInfo) -> str:
+    """The member's name; without the flag for UTF-8 the publisher's archives hold cp932."""
+    if entry.flag_bits & 0x800:
+        return entry.filename
+    return entry.filename.encode("cp437", errors="replace").decode("cp932", errors="replace")
+
+
+def _read_workbook(file: SourceFile, content: Path | bytes, prefix: str = "") -> list[_Sheet]:
     try:
-        workbook = fastexcel.read_excel(file.path)
+        workbook = fastexcel.read_excel(content)
         frames = {
             name: workbook.load_sheet(name, header_row=None, dtypes="string").to_polars()
             for name in workbook.sheet_names
@@ -184,10 +229,10 @@ def _read(file: SourceFile) -> list[_Sheet]:
             file=file.name,
             remedy="It is cut off or no Excel workbook: fetch it again.",
         ) from error
-    return [_sheet(file, name, frame) for name, frame in frames.items()]
+    return [_sheet(file, name, frame, prefix) for name, frame in frames.items()]
 
 
-def _sheet(file: SourceFile, name: str, frame: pl.DataFrame) -> _Sheet:
+def _sheet(file: SourceFile, name: str, frame: pl.DataFrame, prefix: str) -> _Sheet:
     match = _SHEET.fullmatch(_plain(name))
     if not match:
         raise LayoutError(
@@ -231,14 +276,14 @@ def _sheet(file: SourceFile, name: str, frame: pl.DataFrame) -> _Sheet:
     cells = body.filter(~is_blank).select(
         pl.col("class_code", "class_name").forward_fill(),
         *(column for column in _COLUMNS.values() if column not in ("class_code", "class_name")),
-        pl.lit(_ROUTES[match[1]]).alias("route"),
-        pl.lit(_SETTINGS[match[2]]).alias("setting"),
+        pl.lit(ROUTES[match[1]]).alias("route"),
+        pl.lit(SETTINGS[match[2]]).alias("setting"),
         pl.lit(file.name).alias("file_name"),
         pl.lit(file.sha256).alias("file_sha256"),
-        pl.concat_str(pl.lit(f"sheet {name} row "), "row").alias("locator"),
+        pl.concat_str(pl.lit(f"{prefix}sheet {name} row "), "row").alias("locator"),
     )
     return _Sheet(
-        file.name, name, _ROUTES[match[1]], _SETTINGS[match[2]], year, cells, blank_rows=body.height - cells.height
+        file.name, name, ROUTES[match[1]], SETTINGS[match[2]], year, cells, blank_rows=body.height - cells.height
     )
 
 
@@ -296,6 +341,23 @@ def _require_one_edition(files: Sequence[SourceFile], sheets: Sequence[_Sheet]) 
                 file=sheet.file_name,
                 sheet=sheet.name,
                 remedy="Give each route and setting once.",
+            )
+
+
+def _require_what_the_page_said(sheets: Sequence[_Sheet]) -> None:
+    for sheet in sheets:
+        named = _NAMED.match(sheet.file_name)
+        if named is None:
+            continue
+        year, route, setting = int(named[1]) + _YEAR_BEFORE_FIRST_ROUND, named[2], named[3]
+        said = f"FY{year}", route or sheet.route, setting or sheet.setting
+        found = f"FY{sheet.fiscal_year}", sheet.route, sheet.setting
+        if said != found:
+            raise LayoutError(
+                f"the publisher's page says {' '.join(said)}, the workbook {' '.join(found)}",
+                file=sheet.file_name,
+                sheet=sheet.name,
+                remedy="Compare the page with the workbook: one of both is wrong, or the connector misread the page.",
             )
 
 
@@ -375,9 +437,7 @@ def _remainder(others: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("value").is_not_null().sum()
     grouped = (
         others.sort("file_sha256", "route", "setting", "class_code", row_number)
-        .with_columns(
-            row_number.alias("_row"), pl.col("locator").str.extract(r"^(sheet .*) row \d+$").alias("_sheet")
-        )
+        .with_columns(row_number.alias("_row"), pl.col("locator").str.extract(r"^(.*) row \d+$").alias("_sheet"))
         .group_by("class_code", "setting", "route", maintain_order=True)
     )
     # Columns that say what a product is have no meaning for a sum over products of different units.

@@ -1,21 +1,25 @@
-"""NHI price list (薬価基準収載品目リスト), in a third party's conversion to CSV, to `product_identity`.
+"""NHI price list (薬価基準収載品目リスト), the publisher's workbooks or a third party's CSV, to `product_identity`.
 
-A list is a CSV in UTF-8 put together from the publisher's four workbooks (内用薬, 注射薬, 外用薬, 歯科用薬剤). In the
-older ones the header 品名 spans four columns (日本薬局方, 麻薬, 業者名追記, and the name), of which the conversion
-called the first 品名 and the last `Unnamed: 7`. So there are three headers: all rows in the spanned layout (2015-04),
-only the dental rows in it (2019-10), and none (2025-07).
+A list is four workbooks (内用薬, 注射薬, 外用薬, 歯科用薬剤), or a CSV in UTF-8 put together from them. Four
+columns of a workbook hold the pharmacopoeia's mark, the narcotic's mark, an added maker's name and the name; in the
+older ones the header 品名 spans all four, in the newer ones it stands above the last and the others have none.
+The conversion called the first 品名 and the last `Unnamed: 7` in the older layout, and named the others. So there are
+three headers of the CSV: all rows in the spanned layout (2015-04), only the dental rows in it (2019-10), and none
+(2025-07). The layout of the workbooks is inferred from the conversion and from public programs that read them.
 https://www.mhlw.go.jp/stf/seisakunitsuite/bunya/0000078916.html
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import date
+from typing import cast
 
 import polars as pl
 
-from ingest import biologics
+from ingest import biologics, workbook
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -37,7 +41,16 @@ LAYOUTS = {
     "spanned in part": frozenset((*_PLAIN, _SPANNED_NAME)),
     "spanned": frozenset((*_PLAIN, _SPANNED_NAME)) - {_PHARMACOPOEIA},
 }
-_ROUTES = {"内用薬": "oral", "注射薬": "injection", "外用薬": "topical", "歯科用薬剤": "dental"}
+ROUTES = {"内用薬": "oral", "注射薬": "injection", "外用薬": "topical", "歯科用薬剤": "dental"}
+# Row 1 of a workbook before and after the four columns that hold the name and its marks.
+_WORKBOOK_START = ("区分", _CODE_COLUMN, "成分名", "規格")
+_WORKBOOK_END = ("メーカー名", _GENERIC, "先発医薬品", _HAS_GENERIC, "薬価", _USABLE_UNTIL, "備考")
+_WORKBOOK_MIDDLES = (
+    ("品名", "", "", ""),
+    ("", "", "", "品名"),
+    (_PHARMACOPOEIA, "麻薬", "業者名追記", "品名"),
+)
+_WORKBOOK = re.compile(rf"nhi_(\d{{8}})_({'|'.join(ROUTES.values())})_.*\.xlsx?", re.IGNORECASE)
 _RECOMBINANT = "遺伝子組換え"
 _CODE = r"^[0-9]{6}[0-9A-Z][A-Z][0-9]{4}$"
 _NUMBER = r"^-?[0-9]+(\.[0-9]+)?$"
@@ -49,19 +62,24 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     """One row per code of one list; prices in yen per listed unit.
 
     `approved_on` is the listing date where the remark (備考) tells it. A row whose group (区分) is unknown, whose
-    code is malformed, or that has no ingredient, name or price is rejected. Raises LayoutError for several files, a
-    file name without the list's date, another header, or text that is no CSV in UTF-8.
+    code is malformed, or that has no ingredient, name or price is rejected. A list is one CSV or all four workbooks.
+    Raises LayoutError for anything else, a file name without the list's date, another header, a workbook of another
+    group than its name says, or text that is no CSV in UTF-8.
     """
-    if len(files) != 1:
+    is_workbook = [_WORKBOOK.fullmatch(file.name) for file in files]
+    if not any(is_workbook) and len(files) != 1:
         raise LayoutError(
             "one list is one edition", file=", ".join(file.name for file in files), remedy="Give one file at a time."
         )
-    file = files[0]
-    listed_on = list_date(file.name)
-    rows = _judged(_read(file))
+    if any(is_workbook):
+        _require_four_workbooks(files)
+    # A workbook that is the same as in the list before keeps its older name: the newest day is the list's.
+    listed_on = max(list_date(file.name) for file in files)
+    read = _read_workbook if any(is_workbook) else _read
+    rows = pl.concat(_judged(read(file)).pipe(_marked_with, file) for file in files)
     rejected = rows.filter(pl.col("reason") != "").select(
         pl.lit(TABLE).alias("table_name"),
-        pl.lit(file.name).alias("file_name"),
+        "file_name",
         "locator",
         "reason",
         pl.concat_str(
@@ -69,10 +87,16 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
         ).alias("raw"),
     )
     return Parsed(
-        {TABLE: _canonical(rows.filter(pl.col("reason") == ""), file, listed_on)},
+        {
+            TABLE: _canonical(
+                rows.filter(pl.col("reason") == ""),
+                listed_on,
+                "publisher_bytes" if any(is_workbook) else "republished_copy",
+            )
+        },
         rows_read=rows.height,
         rejected=rejected,
-        published_on=file.published_on or listed_on,
+        published_on=max((file.published_on for file in files if file.published_on), default=listed_on),
         partition=f"list-{listed_on.isoformat()}",
     )
 
@@ -143,6 +167,82 @@ def _read(file: SourceFile) -> pl.DataFrame:
     )
 
 
+def _marked_with(rows: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
+    columns = [*_PLAIN, "locator", "brand_name", "pharmacopoeia", "price", "reason"]
+    return rows.select(*columns, pl.lit(file.name).alias("file_name"), pl.lit(file.sha256).alias("file_sha256"))
+
+
+def _require_four_workbooks(files: Sequence[SourceFile]) -> None:
+    """Each group of the list has one workbook, by the names that the connector gave from the page's links."""
+    names = ", ".join(file.name for file in files)
+    found = [match[2].lower() if (match := _WORKBOOK.fullmatch(file.name)) else None for file in files]
+    missing = [group for group, route in ROUTES.items() if route not in found]
+    if missing or len(found) != len(ROUTES):
+        raise LayoutError(
+            f"the files are not the four workbooks of a list; missing: {', '.join(missing) or 'none (one is twice)'}",
+            file=names,
+            remedy="A list replaces the one of the same day as a whole: give the workbooks of "
+            f"{', '.join(ROUTES)}, named nhi_YYYYMMDD_{{{','.join(ROUTES.values())}}}_….xlsx.",
+        )
+
+
+def _read_workbook(file: SourceFile) -> pl.DataFrame:
+    """Cells of a workbook under the names of the plain layout, and `locator`; LayoutError for another header."""
+    match = cast(re.Match[str], _WORKBOOK.fullmatch(file.name))
+    found = workbook.sheets(file)
+    if len(found) != 1:
+        raise LayoutError(
+            f"the workbook has {len(found)} sheets ({', '.join(found)}), expected one",
+            file=file.name,
+            remedy="Look which of them is the list; the parser must follow.",
+        )
+    ((sheet, frame),) = found.items()
+    cells = frame.drop(workbook.ROW)
+    header = (
+        [re.sub(r"\s", "", unicodedata.normalize("NFKC", name or "")) for name in cells.row(0)]
+        if cells.height
+        else []
+    )
+    while header and not header[-1]:
+        header.pop()
+    if tuple(header) not in [(*_WORKBOOK_START, *middle, *_WORKBOOK_END) for middle in _WORKBOOK_MIDDLES]:
+        expected = (*_WORKBOOK_START, *_WORKBOOK_MIDDLES[1], *_WORKBOOK_END)
+        differs = next(
+            (i for i, (a, b) in enumerate(zip(header, expected, strict=False)) if a != b),
+            min(len(header), len(expected)),
+        )
+        raise LayoutError(
+            f"column {differs + 1} of the header is {(header[differs][:40] if differs < len(header) else '')!r}, "
+            f"expected {(expected[differs] if differs < len(expected) else '')!r}",
+            file=file.name,
+            sheet=sheet,
+            row=1,
+            remedy="Check that it is the price list; if its columns were changed, the parser must follow.",
+        )
+    names = (*_WORKBOOK_START, *_WORKBOOK_MIDDLES[2], *_WORKBOOK_END)
+    body = (
+        frame.slice(1)
+        .select(workbook.ROW, *(pl.col(old).alias(new) for old, new in zip(cells.columns, names, strict=False)))
+        .with_columns(
+            pl.col(names).str.normalize("NFKC").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
+        )
+        .filter(~pl.all_horizontal(pl.col(names).is_null()))
+    )
+    groups = set(body["区分"].drop_nulls())
+    stated = next(group for group, route in ROUTES.items() if route == match[2].lower())
+    if groups != {stated}:
+        raise LayoutError(
+            f"the publisher's page says {stated}, the workbook {', '.join(sorted(groups)) or 'nothing'}",
+            file=file.name,
+            sheet=sheet,
+            remedy="Compare the page with the workbook: one of both is wrong, or the connector misread the page.",
+        )
+    return body.with_columns(
+        pl.format("sheet {} row {}", pl.lit(sheet), workbook.ROW).alias("locator"),
+        pl.lit(None, dtype=pl.String).alias(_SPANNED_NAME),
+    )
+
+
 def _judged(cells: pl.DataFrame) -> pl.DataFrame:
     """Cells with `brand_name`, `pharmacopoeia`, `price` and `reason`, which is empty for a row that can be read."""
     is_spanned = pl.col(_SPANNED_NAME).is_not_null()
@@ -151,9 +251,7 @@ def _judged(cells: pl.DataFrame) -> pl.DataFrame:
     mark = pl.when(is_spanned).then("品名").otherwise(_PHARMACOPOEIA)
     price = pl.when(pl.col("薬価").str.contains(_NUMBER)).then("薬価").cast(pl.Float64)
     checks = {
-        "区分 is not one of 内用薬, 注射薬, 外用薬, 歯科用薬剤": ~pl.col("区分")
-        .is_in(list(_ROUTES))
-        .fill_null(False),
+        "区分 is not one of 内用薬, 注射薬, 外用薬, 歯科用薬剤": ~pl.col("区分").is_in(list(ROUTES)).fill_null(False),
         f"{_CODE_COLUMN} has not the form of a code": ~pl.col(_CODE_COLUMN).str.contains(_CODE).fill_null(False),
         "成分名 is missing": pl.col("成分名").is_null(),
         "品名 is missing": brand.is_null() | (brand == "局"),
@@ -169,7 +267,7 @@ def _judged(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _canonical(rows: pl.DataFrame, file: SourceFile, listed_on: date) -> pl.DataFrame:
+def _canonical(rows: pl.DataFrame, listed_on: date, value_origin: str) -> pl.DataFrame:
     is_marked = pl.col("成分名").str.contains(_RECOMBINANT, literal=True)
     flags = ("pharmacopoeia", "麻薬", "業者名追記", _GENERIC, "先発医薬品", _HAS_GENERIC, _USABLE_UNTIL, "備考")
     return rows.select(
@@ -180,7 +278,7 @@ def _canonical(rows: pl.DataFrame, file: SourceFile, listed_on: date) -> pl.Data
         "brand_name",
         pl.col("成分名").alias("ingredient_name"),
         pl.col("規格").alias("strength_text"),
-        pl.col("区分").replace_strict(_ROUTES, return_dtype=pl.String).alias("route"),
+        pl.col("区分").replace_strict(ROUTES, return_dtype=pl.String).alias("route"),
         pl.col("メーカー名").alias("holder_name"),
         pl.lit("JPN").alias("market_iso3"),
         pl.when(is_marked).then(pl.lit(_RECOMBINANT)).alias("modality_evidence"),
@@ -190,8 +288,8 @@ def _canonical(rows: pl.DataFrame, file: SourceFile, listed_on: date) -> pl.Data
         pl.lit("JPY").alias("listed_price_currency"),
         # ★ is a generic whose price is not below the original's; it earns the dispenser no addition.
         pl.col(_GENERIC).is_in(["後発品", "★"]).fill_null(False).alias("is_generic"),
-        pl.lit(file.sha256).alias("file_sha256"),
+        "file_sha256",
         "locator",
-        pl.lit("republished_copy").alias("value_origin"),
+        pl.lit(value_origin).alias("value_origin"),
         pl.concat_str(pl.col(flags), separator=",", ignore_nulls=True).replace("", None).alias("publisher_flags"),
     )

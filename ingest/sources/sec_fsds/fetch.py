@@ -29,7 +29,7 @@ def requests(client: Client) -> Iterable[Download]:
     known = quarters(datetime.now(UTC).date())
     return [
         Download(url=_ADDRESS.format(name), name=f"{name}.zip", group=name, may_be_absent=name == known[-1])
-        for name in chosen(client.key(QUARTERS_VARIABLE), known)
+        for name in chosen(client.option(QUARTERS_VARIABLE), known)
     ]
 
 

@@ -20,10 +20,10 @@ _PER_PAGE = 20_000
 
 def requests(client: Client) -> Iterator[Download]:
     """The plain downloads, then every page of the parities; raises FetchError where the API reports an error."""
-    yield from (Download(**entry.model_dump()) for entry in client.policy.downloads)
     query = {"format": "json", "date": f"{_SINCE}:{datetime.now(UTC).year}"}
     head = client.get_json(Download(_URL, "head.json", parameters={**query, "per_page": "1"}))
     pages = max(1, -(-_total(head) // _PER_PAGE))
+    yield from (Download(**entry.model_dump()) for entry in client.policy.downloads)
     for page in range(1, pages + 1):
         yield Download(
             _URL,

@@ -1,7 +1,8 @@
 """What the pipeline itself publishes beside marts and facts: the tables of schemas `quality` and `catalog`.
 
-Their descriptions stand here, as those of marts stand in the dbt project, of facts in the contracts, and of
-reviewed tables in the vocabulary. A release with an undescribed table or column is refused.
+Their descriptions stand here; those of marts and of the models in schema `quality` stand in the dbt project, those of
+facts in the contracts, and those of reviewed tables in the vocabulary. A release with an undescribed table or column
+is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ SCHEMAS = {
     "marts": "Answers: wide, tested tables for analysts, every figure with its definition, status and sources.",
     "facts": "Canonical rows behind the marts: the latest edition of each source, every row with its lineage.",
     "vocabulary": "Reviewed maps and definitions that the marts rest on.",
-    "quality": "What was checked and what came of it, what was loaded, and what could not be read.",
+    "quality": "What was checked, what was loaded, what could not be read, and what is not mapped.",
     "catalog": "What this release holds: its tables, columns and sources, and how it was made.",
 }
 

@@ -309,6 +309,8 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> Non
         copy(f"facts.{table}", f"select * from staging.{relation}")
     for table in _work_relations(connection, "vocabulary"):
         copy(f"vocabulary.{table}", f"select * from vocabulary.{table}")
+    for table in _work_relations(connection, "quality"):
+        copy(f"quality.{table}", f"select * from quality.{table}")
     for table in ("edition", "quarantine"):
         copy(f"quality.{table}", f"select * from lake.{table}")
     results = ", ".join(f"'{_quoted(content.checks[stage])}'" for stage in ("lake", "marts"))
@@ -426,9 +428,10 @@ def _texts(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], tuple
 
     commented = _work_comments(connection)
     texts: dict[tuple[str, str], tuple[str | None, dict[str, _ColumnText]]] = {}
-    for table in _work_relations(connection, "marts"):
-        text, columns = commented["marts", table]
-        texts["marts", table] = (text, {name: _ColumnText(comment) for name, comment in columns.items()})
+    for schema in ("marts", "quality"):
+        for table in _work_relations(connection, schema):
+            text, columns = commented[schema, table]
+            texts[schema, table] = (text, {name: _ColumnText(comment) for name, comment in columns.items()})
     for relation, table in _fact_tables(connection).items():
         rules = lake.contract(table)
         text, columns = commented["staging", relation]

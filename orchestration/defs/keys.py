@@ -23,7 +23,7 @@ def source(code: str) -> dg.AssetKey:
 
 
 def relation(schema: str, name: str) -> dg.AssetKey:
-    """A relation of the work file: lake, vocabulary, staging, intermediate or marts."""
+    """A relation of the work file: lake, vocabulary, staging, intermediate, marts or quality."""
     return dg.AssetKey([schema, name])
 
 

@@ -9,7 +9,7 @@ from orchestration.defs.models import Manifest
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.text import markdown_table
 
-_PUBLISHED_LAYERS = {"staging", "marts"}
+_PUBLISHED_LAYERS = {"staging", "marts", "quality"}
 
 
 def release_asset(manifest: Manifest) -> dg.AssetsDefinition:

@@ -137,6 +137,26 @@ CASES = [
         },
     ),
     Case(
+        "one_owner_at_a_time",
+        {},
+        [
+            {"company_id": "'a'", "valid_from": 1, "valid_to": 2},
+            {"company_id": "'a'", "valid_from": 2, "valid_to": 9},
+            {"company_id": "'b'", "valid_from": 5, "valid_to": 9},
+        ],
+        {
+            "overlap": [
+                {"company_id": "'a'", "valid_from": 1, "valid_to": 3},
+                {"company_id": "'a'", "valid_from": 2, "valid_to": 9},
+            ],
+            "gap": [
+                {"company_id": "'a'", "valid_from": 1, "valid_to": 2},
+                {"company_id": "'a'", "valid_from": 3, "valid_to": 9},
+            ],
+            "nothing_long": [{"company_id": "'a'", "valid_from": 2, "valid_to": 2}],
+        },
+    ),
+    Case(
         "growth_consistency",
         {"column": "growth", "partition_by": ["country"]},
         [

@@ -60,7 +60,7 @@ def test_every_mart_goes_back_to_a_publisher_through_every_layer(graph: dg.Asset
     for mart in marts:
         layers = {key.path[0] for key in ancestors(graph, mart)}
         assert layers >= {"publisher", "source", "lake"}, mart
-    assert {key.path[0] for key in graph.get_all_asset_keys()} == {*LAYERS, "vocabulary"}
+    assert {key.path[0] for key in graph.get_all_asset_keys()} == {*LAYERS, "vocabulary", "quality"}
 
 
 def test_canonical_tables_come_from_the_sources_that_declare_them(graph: dg.AssetGraph) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.dbt import trade_generic_cases
 from tests.dbt.conftest import DBT_PROJECT, DbtRun, run_dbt
 
 Row = dict[str, Any]
@@ -222,6 +223,8 @@ CASES = [
         },
     ),
 ]
+
+CASES += [Case(*entry) for entry in trade_generic_cases.CASES]
 
 
 def _select(rows: list[Row]) -> str:

@@ -1,0 +1,32 @@
+-- Each report added up over partners, beside the publisher's own world total: a control total, never added to them.
+with summed as (
+    select
+        publisher,
+        year,
+        reporter_iso3,
+        hs_revision,
+        is_revision_assumed,
+        hs_code,
+        flow,
+        is_reconciled,
+        n_months,
+        sum(case when partner_iso3 = 'WLD' then value_usd end) as world_usd,
+        sum(case when partner_iso3 <> 'WLD' then value_usd end) as partners_usd,
+        {{ merge_lists([distinct_list('valuations')]) }} as valuations,
+        {{ worst_status('data_status', at_least='reported') }} as data_status,
+        {{ merge_lists([distinct_list('source_codes')]) }} as source_codes,
+        {{ merge_lists([distinct_list('edition_ids')]) }} as edition_ids
+    from {{ ref('int_trade_report') }}
+    group by
+        publisher, year, reporter_iso3, hs_revision, is_revision_assumed, hs_code, flow, is_reconciled, n_months
+)
+
+select
+    *,
+    case
+        when world_usd is null then is_reconciled
+        when partners_usd is null then world_usd = 0
+        else abs(partners_usd - world_usd) <= {{ var('trade_total_tolerance') }} * world_usd
+    end as is_whole,
+    coalesce(partners_usd, world_usd) as total_usd
+from summed

@@ -46,6 +46,25 @@ def _interval(**changes: Any) -> Row:
     return {"low": 0.2, "high": 0.8, "coverage": 0.5, "mixed": 0.1} | changes
 
 
+def _scored(**changes: Any) -> Row:
+    return {
+        "year": 2023,
+        "value": 1.0,
+        "z_score": -(0.5**0.5),
+        "minmax_0_100": 0.0,
+        "rank_best_first": 2,
+        "n_countries": 2,
+    } | changes
+
+
+def _best(**changes: Any) -> Row:
+    return _scored(value=2.0, z_score=0.5**0.5, minmax_0_100=100.0, rank_best_first=1) | changes
+
+
+def _ranked(**changes: Any) -> Row:
+    return {"low": 2, "middle": 3, "high": 5, "n": 5} | changes
+
+
 def _path(**changes: Any) -> Row:
     return {
         "base_jpy": 500.0,
@@ -220,6 +239,44 @@ CASES = [
         {
             "no_rows": [{"evidence_key": "'select definition_id from definitions where false'"}],
             "missing": [{"evidence_key": "cast(null as string)"}],
+        },
+    ),
+    Case(
+        "standard_scores",
+        {"partition_by": ["year"]},
+        [_scored(), _best()],
+        {
+            "count": [_scored(n_countries=3), _best(n_countries=3)],
+            "mean": [_scored(z_score=-0.6), _best()],
+            "deviation": [_scored(z_score=-1.0), _best(z_score=1.0)],
+            "lowest": [_scored(minmax_0_100=1.0), _best()],
+            "highest": [_scored(), _best(minmax_0_100=99.0)],
+            "no_first": [_scored(), _best(rank_best_first=2)],
+            "wrong_first": [_scored(rank_best_first=1), _best(rank_best_first=2)],
+        },
+    ),
+    Case(
+        "scored_or_explained",
+        {"column": "score"},
+        [
+            {"score": 1.0, "reason_code": "cast(null as string)"},
+            {"score": "cast(null as double)", "reason_code": "'too_few_countries'"},
+        ],
+        {
+            "neither": [{"score": "cast(null as double)", "reason_code": "cast(null as string)"}],
+            "both": [{"score": 1.0, "reason_code": "'too_few_countries'"}],
+        },
+    ),
+    Case(
+        "rank_interval",
+        {"low": "low", "middle": "middle", "high": "high", "n_ranks": "n"},
+        [_ranked(), _ranked(low=3, high=3), _ranked(middle="cast(null as int)", low=9)],
+        {
+            "below_one": [_ranked(low=0)],
+            "low_above": [_ranked(low=4)],
+            "high_below": [_ranked(high=2)],
+            "beyond": [_ranked(high=6)],
+            "no_end": [_ranked(high="cast(null as int)")],
         },
     ),
 ]

@@ -97,6 +97,23 @@ _CHAIN = [
     _growth(window_id="'two'", first_year=2012, last_year=2014, growth=1.2**2 - 1),
 ]
 
+
+def _contribution(share: float, cumulative: float, **changes: Any) -> Row:
+    return {
+        "market_iso3": "JPN",
+        "fiscal_year": 2019,
+        "scope_id": "'s'",
+        "price_basis": "'p'",
+        "ruleset_id": "'r'",
+        "contribution_share": share,
+        "cumulative_contribution_share": cumulative,
+    } | changes
+
+
+def _kind(kind: str, count: int) -> Row:
+    return {"year": 2019, "kind": f"'{kind}'", "n": count}
+
+
 CASES = [
     Case(
         "unique_combination",
@@ -279,6 +296,41 @@ CASES = [
             "no_end": [_ranked(high="cast(null as int)")],
         },
     ),
+    Case(
+        "contributions_make_the_interval",
+        {"interval": "ref('intervals')"},
+        [_contribution(0.4, 0.4), _contribution(0.1, 0.5)],
+        {
+            "short": [_contribution(0.4, 0.4)],
+            "wrong_running_sum": [_contribution(0.4, 0.4), _contribution(0.1, 0.4)],
+            "other_year": [
+                _contribution(0.4, 0.4),
+                _contribution(0.1, 0.5),
+                _contribution(0.5, 0.5, fiscal_year=2020),
+            ],
+            "missing_year": [_contribution(0.5, 0.5, fiscal_year=2020)],
+        },
+    ),
+    Case(
+        "amounts_at_the_rate",
+        {"amount": "jpy", "converted": "usd", "rate": "rate"},
+        [{"jpy": 220.0, "usd": 2.0, "rate": 110.0}, dict.fromkeys(("jpy", "usd", "rate"), "cast(null as double)")],
+        {
+            "other_rate": [{"jpy": 220.0, "usd": 2.0, "rate": 120.0}],
+            "no_rate": [{"jpy": 220.0, "usd": 2.0, "rate": "cast(null as double)"}],
+            "not_converted": [{"jpy": 220.0, "usd": "cast(null as double)", "rate": 110.0}],
+        },
+    ),
+    Case(
+        "kinds_make_all",
+        {"count": "n", "kind": "kind", "partition_by": ["year"], "apart": ["cord_blood"]},
+        [_kind("all", 3), _kind("cell", 1), _kind("gene", 2), _kind("cord_blood", 4)],
+        {
+            "too_many": [_kind("all", 3), _kind("cell", 4)],
+            "no_total": [_kind("cell", 1)],
+            "counted_apart": [_kind("all", 5), _kind("cell", 1), _kind("cord_blood", 4)],
+        },
+    ),
 ]
 
 CASES += [Case(*entry) for entry in trade_generic_cases.CASES]
@@ -317,6 +369,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> DbtRun:
     (models / "claims.sql").write_text(
         _select([{"claim_id": f"'{claim}'", "is_seed_claim": is_seed} for claim, is_seed in claims.items()])
     )
+    interval = {"market_iso3": "JPN", "year": 2019, "scope_id": "'s'", "price_basis": "'p'", "ruleset_id": "'r'"}
+    interval |= {"basis": "'warehouse_site_evidence'", "measure": "'value'", "modality": "'all'"}
+    interval |= {"share_overseas_low": 0.5, "share_overseas_high": 1.0}
+    (models / "intervals.sql").write_text(_select([interval, interval | {"measure": "'weight'"}]))
     entries = []
     for case in CASES:
         tables = {f"{case.test}__sound": case.sound}

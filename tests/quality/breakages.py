@@ -212,6 +212,20 @@ _BY_CHECK = {
     "trial__completion_after_start": Breakage("completion_on = date '2018-01-01'"),
     "trial__interventions_in_pairs": Breakage("intervention_types = null"),
     "trial__phase_of_interventional": Breakage("study_type = 'OBSERVATIONAL'"),
+    # policy_event
+    "policy_event__finite": Breakage("amount = 'inf'"),
+    "policy_event__application_count__minimum": Breakage("application_count = -1, project_count = null"),
+    "policy_event__amount_complete": Breakage("amount_kind = null"),
+    "policy_event__amount_positive": Breakage("amount = 0"),
+    "policy_event__event_id_shape": Breakage("event_id = 'Event One'"),
+    "policy_event__recorded_after_it_happened": Breakage("event_on = published_on + 1, fiscal_year = null"),
+    "policy_event__precision_fits_the_day": Breakage(
+        "event_on = date '2019-02-02', event_precision = 'month'",
+        "event_on = date '2019-02-01', event_precision = 'year'",
+        count=2,
+    ),
+    "policy_event__fiscal_year_of_the_day": Breakage("fiscal_year = 2019"),
+    "policy_event__no_more_projects_than_applications": Breakage("project_count = 2"),
     # trial_site
     "trial_site__key": Breakage("nct_id = 'NCT99999999', site_number = 2", "nct_id = 'NCT99999999', site_number = 2"),
     "trial_site__nct_id_shape": Breakage("nct_id = 'NCT1'"),

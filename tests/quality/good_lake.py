@@ -135,6 +135,11 @@ _ROWS: dict[str, dict[str, Any]] = {
         "iso3": None,
         "parent_code": None,
     },
+    "policy_event": {
+        "event_id": lambda i: f"event_{i}",
+        "fiscal_year": 2018,
+        "currency": "JPY",
+    },
     "claim": {
         "claim_id": lambda i: f"claim_{i}",
         "unit": "share",

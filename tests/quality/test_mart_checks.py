@@ -181,17 +181,20 @@ BREAKAGES: dict[str, tuple[str, int]] = {
     ),
     "mart_overseas_manufacturing_share__finite": (f"{ORIGIN} sales_jpy = 'inf' where _row = 6", 1),
     "mart_overseas_manufacturing_share__key": (
-        again("mart_overseas_manufacturing_share", "year = 2014 and ruleset_id = 'broad' and modality = 'all'"),
+        again(
+            "mart_overseas_manufacturing_share",
+            "measure = 'value' and year = 2014 and ruleset_id = 'broad' and modality = 'all'",
+        ),
         1,
     ),
     "mart_overseas_manufacturing_share__interval_order": (
         f"{ORIGIN} share_overseas_low = 0.9, share_overseas_high = 0.8 where year = 2016 and ruleset_id = 'broad' "
-        "and modality = 'all'",
+        "and modality = 'all' and measure = 'value'",
         1,
     ),
     "mart_overseas_manufacturing_share__interval_width": (
         f"{ORIGIN} share_overseas_high = share_overseas_high - 0.01 where year = 2018 and ruleset_id = 'broad' "
-        "and modality = 'all'",
+        "and modality = 'all' and measure = 'value'",
         2,  # an inverted interval has no right width either
     ),
     "mart_overseas_manufacturing_share__share_range": (
@@ -199,12 +202,13 @@ BREAKAGES: dict[str, tuple[str, int]] = {
         1,
     ),
     "mart_overseas_manufacturing_share__grades_sum_to_coverage": (
-        f"{ORIGIN} coverage_grade_a_share = 0.001 where year = 2018 and ruleset_id = 'narrow' and modality = 'all'",
+        f"{ORIGIN} coverage_grade_a_share = 0.001 where year = 2018 and ruleset_id = 'narrow' and modality = 'all' "
+        "and measure = 'value'",
         1,
     ),
     "mart_overseas_manufacturing_share__known_products_are_products": (
         f"{ORIGIN} n_products_known = n_products + 1 where year = 2018 and ruleset_id = 'us_bla' "
-        "and modality = 'all'",
+        "and modality = 'all' and measure = 'value'",
         1,
     ),
     "mart_overseas_manufacturing_share__opir_2015_study": (
@@ -215,7 +219,7 @@ BREAKAGES: dict[str, tuple[str, int]] = {
     "mart_overseas_manufacturing_share__coverage_enough": (
         f"{ORIGIN} {', '.join(f'{name} = if(year = 2018, 0.4, 0.6)' for name in KNOWN)}, share_mixed = 0, "
         "share_overseas_high = 1 "
-        "where is_headline_ruleset and modality = 'all' and basis = 'warehouse_site_evidence'",
+        "where is_headline_ruleset and modality = 'all' and measure = 'value' and basis = 'warehouse_site_evidence'",
         1,
     ),
     "mart_cdmo_landscape__finite": (f"{LANDSCAPE} fx_lcu_per_usd = 'inf' where metric = 'impairment'", 1),

@@ -1,35 +1,40 @@
--- Substances of unknown origin by sales, over all biologics and by modality, one row per substance.
+-- Substances of unknown origin by sales and by weight, over all biologics and by modality, one row per substance.
 with unknown as (
     select
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id, substance_name_en, sales_jpy
+        'value' as measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id,
+        substance_name_en, sales_jpy as amount
     from {{ ref('int_biologic_origin_sales') }}
     where origin = 'unknown' and sales_jpy > 0
+    union all
+    select
+        'weight' as measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id,
+        substance_name_en, grams as amount
+    from {{ ref('int_biologic_origin_sales') }}
+    where origin = 'unknown' and grams > 0
 ),
 
 expanded as (
-    select
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id, substance_name_en, sales_jpy
-    from unknown
+    select * from unknown
     union all
     select
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, 'all' as modality, substance_id,
-        substance_name_en, sales_jpy
+        measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, 'all' as modality, substance_id,
+        substance_name_en, amount
     from unknown
 ),
 
 summed as (
     select
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id, substance_name_en,
-        sum(sales_jpy) as sales_jpy
+        measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id,
+        substance_name_en, sum(amount) as amount
     from expanded
     group by
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id, substance_name_en
+        measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality, substance_id, substance_name_en
 )
 
 select
     *,
     row_number() over (
-        partition by market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality
-        order by sales_jpy desc nulls last, substance_id nulls last
+        partition by measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality
+        order by amount desc nulls last, substance_id nulls last
     ) as position
 from summed

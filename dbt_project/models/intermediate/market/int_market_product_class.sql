@@ -24,6 +24,7 @@ select
     product.modality,
     product.is_biosimilar,
     sales.sales_jpy,
+    sales.quantity,
     sales.status,
     sales.source_code,
     sales.edition_id,

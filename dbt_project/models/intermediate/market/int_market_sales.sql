@@ -51,6 +51,7 @@ select
     scoped.setting,
     scoped.currency,
     scoped.value as sales_jpy,
+    scoped.quantity,
     scoped.status,
     scoped.source_code,
     scoped.edition_id

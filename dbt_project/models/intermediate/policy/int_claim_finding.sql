@@ -138,12 +138,20 @@ overseas as (
         max(case when basis = 'opir_2015_study' and measure = 'weight' then value_low end) as study_weight,
         max(case when basis = 'opir_2015_study' and measure = 'value' then value_low end) as study_value,
         max(case when basis = 'opir_2015_study' then year end) as study_year,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then value_low end) as own_low,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then value_high end) as own_high,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then coverage_share end) as own_coverage,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then year end) as own_year,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then ruleset_id end) as own_ruleset,
-        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' then evidence_grade end) as own_grades
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then value_low end) as own_low,
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then value_high end) as own_high,
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then coverage_share end) as own_coverage,
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then year end) as own_year,
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then ruleset_id end) as own_ruleset,
+        max(case when is_headline_ruleset and scope_id = 'ndb_all_routes' and measure = 'value' then evidence_grade end) as own_grades,
+        max(case when ruleset_id = 'antibodies_only' and scope_id = 'ndb_all_routes' and measure = 'weight' then value_low end)
+            as antibody_low,
+        max(case when ruleset_id = 'antibodies_only' and scope_id = 'ndb_all_routes' and measure = 'weight' then value_high end)
+            as antibody_high,
+        max(case when ruleset_id = 'antibodies_only' and scope_id = 'ndb_all_routes' and measure = 'weight' then weight_kg end)
+            as antibody_kg,
+        max(case when ruleset_id = 'antibodies_only' and scope_id = 'ndb_all_routes' and measure = 'weight'
+            then coverage_share end) as antibody_coverage
     from {{ ref('int_evidence_overseas') }}
     group by claim_id
 ),
@@ -163,6 +171,12 @@ overseas_sentences as (
             end
             || {{ text_percent('own_low') }} || ' and ' || {{ text_percent('own_high') }}
             || case when own_grades = 'E' then ', and without that assumption nothing bounds it' else '' end,
+            ''
+        )
+        || coalesce(
+            '; of the ' || {{ text_number('antibody_kg') }} || ' kg of antibodies in that year''s claims sites are known for '
+            || {{ text_percent('antibody_coverage') }} || ', on the same assumption between '
+            || {{ text_percent('antibody_low') }} || ' and ' || {{ text_percent('antibody_high') }} || ' are made overseas',
             ''
         ) || '.' as finding_en,
         'select * from marts.mart_overseas_manufacturing_share where market_iso3 = ''JPN'' and modality = ''all'''
@@ -393,15 +407,45 @@ cdmo_leaders_sentences as (
 regenerative_sentences as (
     select
         claims.claim_id,
-        'A list that METI publishes is reported at second hand to name ' || cast(cast(max(evidence.figure) as int) as string)
-        || ' contract manufacturers of regenerative products; it is no census, and nothing says how many would be few.'
-            as finding_en,
-        'select * from facts.stg_claim where metric = ''count_regenerative_cdmo''' as evidence_key
+        'A list that METI publishes is reported at second hand to name '
+        || cast(cast(max(case when evidence.definition_id = 'not_checkable' then evidence.figure end) as int) as string)
+        || ' contract manufacturers of regenerative products; documents at hand name '
+        || {{ text_count("max(case when evidence.definition_id = 'regenerative_register_entry' then evidence.figure end)") }}
+        || ' with their sites in Japan'
+        || coalesce(
+            '. By ' || max(case when evidence.definition_id = 'regenerative_product_by_agency' then evidence.period_label end)
+            || ' Japan had approved '
+            || {{ text_count("max(case when evidence.label = 'Approved products, MHLW' then evidence.figure end)") }}
+            || ' such products, the European Union '
+            || {{ text_count("max(case when evidence.label = 'Approved products, EMA' then evidence.figure end)") }}
+            || ' and the United States '
+            || {{ text_count("max(case when evidence.label = 'Approved products, FDA' then evidence.figure end)") }},
+            ''
+        )
+        || '. Neither list is a census of makers, and nothing says how many would be few.' as finding_en,
+        'select * from marts.mart_regenerative_cdmo_register' as evidence_key
     from claims
     inner join evidence
         on evidence.claim_id = claims.claim_id
     where claims.test_kind = 'regenerative_count'
     group by claims.claim_id
+    having max(case when evidence.definition_id = 'not_checkable' then evidence.figure end) is not null
+),
+
+-- Smart cells: nearest statistics, and that there is none of smart cells.
+smart_cell_sentences as (
+    select
+        claim_id,
+        'No public series measures smart cells. Biotechnology R&D of business outside pharmaceuticals, an upper bound of'
+        || ' white biotechnology, was '
+        || {{ ordered_list(
+            text_percent('figure') ~ " || ' of all of it in ' || country_iso3 || ' (' || cast(year as string) || ')'",
+            'country_iso3', ' and '
+        ) }}
+        || '; importance is a judgement that no figure decides.' as finding_en,
+        'select * from marts.mart_white_biotechnology' as evidence_key
+    from {{ ref('int_evidence_smart_cell') }}
+    group by claim_id
 ),
 
 sentences as (
@@ -424,6 +468,8 @@ sentences as (
     select * from cdmo_leaders_sentences
     union all
     select * from regenerative_sentences
+    union all
+    select * from smart_cell_sentences
 )
 
 select

@@ -2,60 +2,80 @@ with products as (
     select * from {{ ref('int_biologic_origin_sales') }}
 ),
 
-expanded as (
-    select products.*, products.modality as modality_group from products
+-- Every product by value and by weight; a product whose strength is no mass has no weight.
+measured as (
+    select products.*, 'value' as measure, products.sales_jpy as amount from products
     union all
-    select products.*, 'all' as modality_group from products
+    select products.*, 'weight' as measure, products.grams as amount from products
+),
+
+expanded as (
+    select measured.*, measured.modality as modality_group from measured
+    union all
+    select measured.*, 'all' as modality_group from measured
 ),
 
 summed as (
     select
         market_iso3,
         fiscal_year,
+        measure,
         scope_id,
         price_basis,
         ruleset_id,
         is_headline_ruleset,
         modality_group as modality,
-        sum(sales_jpy) as total,
-        coalesce(sum(case when origin = 'overseas' then sales_jpy end), 0) as overseas,
-        coalesce(sum(case when origin = 'domestic' then sales_jpy end), 0) as domestic,
-        coalesce(sum(case when origin = 'mixed' then sales_jpy end), 0) as mixed,
-        coalesce(sum(case when origin = 'unknown' then sales_jpy end), 0) as unknown,
-        sum(sales_jpy * share_of_countries_overseas) as overseas_of_known,
-        coalesce(sum(case when evidence_grade = 'A' then sales_jpy end), 0) as grade_a,
-        coalesce(sum(case when evidence_grade = 'B' then sales_jpy end), 0) as grade_b,
-        coalesce(sum(case when evidence_grade = 'C' then sales_jpy end), 0) as grade_c,
-        coalesce(sum(case when evidence_grade = 'D' then sales_jpy end), 0) as grade_d,
-        coalesce(sum(case when evidence_grade = 'E' then sales_jpy end), 0) as grade_e,
-        coalesce(sum(case when best_evidence_kind = 'legal_document' then sales_jpy end), 0) as legal_document,
-        coalesce(sum(case when best_evidence_kind = 'listing_one_country' then sales_jpy end), 0) as listing_one,
-        coalesce(sum(case when best_evidence_kind = 'listing_several_countries' then sales_jpy end), 0)
+        sum(sales_jpy) as sales_jpy,
+        coalesce(sum(case when grams_per_unit is not null then sales_jpy end), 0) as sales_jpy_with_strength,
+        sum(amount) as total,
+        coalesce(sum(case when origin = 'overseas' then amount end), 0) as overseas,
+        coalesce(sum(case when origin = 'domestic' then amount end), 0) as domestic,
+        coalesce(sum(case when origin = 'mixed' then amount end), 0) as mixed,
+        coalesce(sum(case when origin = 'unknown' then amount end), 0) as unknown,
+        sum(amount * share_of_countries_overseas) as overseas_of_known,
+        coalesce(sum(case when evidence_grade = 'A' then amount end), 0) as grade_a,
+        coalesce(sum(case when evidence_grade = 'B' then amount end), 0) as grade_b,
+        coalesce(sum(case when evidence_grade = 'C' then amount end), 0) as grade_c,
+        coalesce(sum(case when evidence_grade = 'D' then amount end), 0) as grade_d,
+        coalesce(sum(case when evidence_grade = 'E' then amount end), 0) as grade_e,
+        coalesce(sum(case when best_evidence_kind = 'legal_document' then amount end), 0) as legal_document,
+        coalesce(sum(case when best_evidence_kind = 'listing_one_country' then amount end), 0) as listing_one,
+        coalesce(sum(case when best_evidence_kind = 'listing_several_countries' then amount end), 0)
             as listing_several,
-        count(distinct case when sales_jpy is not null then product_code end) as n_products,
-        count(distinct case when sales_jpy is not null and origin <> 'unknown' then product_code end)
+        count(distinct case when amount is not null then product_code end) as n_products,
+        count(distinct case when amount is not null and origin <> 'unknown' then product_code end)
             as n_products_known,
-        count(distinct substance_id) as n_substances,
-        count(distinct case when origin <> 'unknown' then substance_id end) as n_substances_known,
-        {{ distinct_list('evidence_grade') }} as evidence_grades,
+        count(distinct case when measure = 'value' or amount is not null then substance_id end) as n_substances,
+        count(distinct case when origin <> 'unknown' and (measure = 'value' or amount is not null) then substance_id end)
+            as n_substances_known,
+        {{ distinct_list('case when measure = \'value\' or amount is not null then evidence_grade end') }}
+            as evidence_grades,
         {{ merge_lists([distinct_list('evidence_markets')]) }} as evidence_markets,
         {{ worst_status('data_status') }} as data_status,
-        {{ merge_lists([distinct_list('sales_source_codes'), distinct_list('origin_source_codes')]) }} as source_codes,
-        {{ merge_lists([distinct_list('sales_edition_ids'), distinct_list('origin_edition_ids')]) }} as edition_ids
+        {{ merge_lists([
+            distinct_list('sales_source_codes'), distinct_list('origin_source_codes'),
+            distinct_list('case when measure = \'weight\' then strength_source_code end')
+        ]) }} as source_codes,
+        {{ merge_lists([
+            distinct_list('sales_edition_ids'), distinct_list('origin_edition_ids'),
+            distinct_list('case when measure = \'weight\' then strength_edition_id end')
+        ]) }} as edition_ids
     from expanded
     group by
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, is_headline_ruleset, modality_group
+        market_iso3, fiscal_year, measure, scope_id, price_basis, ruleset_id, is_headline_ruleset, modality_group
 ),
 
 named_unknown as (
     select
-        market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality,
+        measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality,
         {{ ordered_list(
-            "coalesce(substance_name_en, substance_id) || ' (' || " ~ text_jpy_bn('sales_jpy') ~ " || ')'", 'position'
+            "coalesce(substance_name_en, substance_id) || ' (' || case when measure = 'value' then "
+            ~ text_jpy_bn('amount') ~ " when amount >= 1e3 then " ~ text_number('(amount / 1e3)') ~ " || ' kg' else "
+            ~ text_number('amount') ~ " || ' g' end || ')'", 'position'
         ) }} as top_unknown_substances
     from {{ ref('int_unknown_origin_substance') }}
     where position <= {{ var('unknown_substances_named') }}
-    group by market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality
+    group by measure, market_iso3, fiscal_year, scope_id, price_basis, ruleset_id, modality
 ),
 
 warehouse_rows as (
@@ -64,7 +84,7 @@ warehouse_rows as (
         summed.market_iso3,
         summed.fiscal_year as year,
         'fiscal_year' as period_basis,
-        'value' as measure,
+        summed.measure,
         summed.scope_id,
         summed.price_basis,
         summed.ruleset_id,
@@ -85,23 +105,28 @@ warehouse_rows as (
         summed.listing_several / nullif(summed.total, 0) as coverage_listing_several_countries_share,
         summed.evidence_grades,
         summed.evidence_markets,
-        summed.total as sales_jpy,
-        cast(null as double) as weight_kg,
+        summed.sales_jpy,
+        case when summed.measure = 'weight' then summed.total / 1e3 end as weight_kg,
+        case when summed.measure = 'weight' then summed.sales_jpy_with_strength / summed.sales_jpy end
+            as coverage_strength_share,
         summed.n_products,
         summed.n_products_known,
         summed.n_substances,
         summed.n_substances_known,
         named_unknown.top_unknown_substances,
-        caveat.effect is null as is_comparable,
-        caveat.reason_code,
+        caveat.effect is null and coalesce(summed.total, 0) > 0 as is_comparable,
+        case when summed.total > 0 then caveat.reason_code else 'strength_is_no_mass' end as reason_code,
         summed.data_status,
-        {{ merge_lists(["'site_of_substance_any_market'", "'origin_drug_substance'", 'summed.scope_id']) }}
-            as definition_ids,
+        {{ merge_lists([
+            "'site_of_substance_any_market'", "'origin_drug_substance'", 'summed.scope_id',
+            "case when summed.measure = 'weight' then 'grams_of_active_substance' end"
+        ]) }} as definition_ids,
         summed.source_codes,
         summed.edition_ids
     from summed
     left join named_unknown
-        on named_unknown.market_iso3 = summed.market_iso3
+        on named_unknown.measure = summed.measure
+        and named_unknown.market_iso3 = summed.market_iso3
         and named_unknown.fiscal_year = summed.fiscal_year
         and named_unknown.scope_id = summed.scope_id
         and named_unknown.price_basis = summed.price_basis
@@ -113,7 +138,7 @@ warehouse_rows as (
         and caveat.series_code = 'sales'
         and caveat.effect = 'not_comparable'
         and summed.fiscal_year between caveat.first_year and coalesce(caveat.last_year, 9999)
-    where summed.total > 0
+    where summed.sales_jpy > 0
 ),
 
 study_rows as (
@@ -145,6 +170,7 @@ study_rows as (
         cast('JPN' as string) as evidence_markets,
         case when measure = 'value' then total end as sales_jpy,
         case when measure = 'weight' then total end as weight_kg,
+        cast(null as double) as coverage_strength_share,
         cast(null as bigint) as n_products,
         cast(null as bigint) as n_products_known,
         cast(null as bigint) as n_substances,
@@ -193,6 +219,7 @@ select
     cast(rows_of_mart.evidence_markets as string) as evidence_markets,
     cast(rows_of_mart.sales_jpy as double) as sales_jpy,
     cast(rows_of_mart.weight_kg as double) as weight_kg,
+    cast(rows_of_mart.coverage_strength_share as double) as coverage_strength_share,
     cast(rows_of_mart.n_products as bigint) as n_products,
     cast(rows_of_mart.n_products_known as bigint) as n_products_known,
     cast(rows_of_mart.n_substances as bigint) as n_substances,

@@ -18,6 +18,7 @@
     ['company_identity', 'scheme', 'extract(year from published_on)', 'coalesce(headquarters_iso3, legal_address_iso3)'],
     ['area_code', 'kind', 'extract(year from published_on)', 'iso3'],
     ['claim', 'topic', 'extract(year from published_on)', 'cast(null as string)'],
+    ['policy_event', 'event_kind', 'extract(year from event_on)', 'jurisdiction_iso3'],
 ] -%}
 {%- set marts = [
     'mart_market_biologic_share', 'mart_rnd_level', 'mart_rnd_growth', 'mart_overseas_manufacturing_share',

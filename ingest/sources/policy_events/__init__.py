@@ -1,0 +1,1 @@
+"""Events of policy on Japan's biopharmaceutical industry, curated."""

@@ -1,0 +1,13 @@
+"""Events of policy, curated: reviewed rows in the layout of the bundled edition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ingest.edition import parse_curated
+from ingest.source import Parsed, SourceFile
+
+
+def parse(files: Sequence[SourceFile]) -> Parsed:
+    """Rows of `policy_event.csv`, one per event; raises LayoutError for any other table or layout."""
+    return parse_curated("policy_events", files)

@@ -25,6 +25,18 @@ class Case:
     broken: dict[str, list[Row]]
 
 
+def _counts(**changes: Any) -> Row:
+    return {
+        "top_n": 10,
+        "n_products": 10,
+        "n_biologic": 5,
+        "n_not_biologic": 4,
+        "n_unclassified": 1,
+        "is_list_full": True,
+        "is_complete": True,
+    } | changes
+
+
 def _growth(**changes: Any) -> Row:
     return {
         "window_id": "a",
@@ -329,6 +341,47 @@ CASES = [
             "too_many": [_kind("all", 3), _kind("cell", 4)],
             "no_total": [_kind("cell", 1)],
             "counted_apart": [_kind("all", 5), _kind("cell", 1), _kind("cord_blood", 4)],
+        },
+    ),
+    Case(
+        "parts_add_up",
+        {"total": "change", "parts": ["price", "volume"]},
+        [
+            {"change": 3.0, "price": 1.0, "volume": 2.0},
+            {"change": 2.0, "price": "cast(null as double)", "volume": 2.0},
+            {"change": "cast(null as double)", "price": 1.0, "volume": 2.0},
+            {"change": 0.3e12, "price": 0.1e12, "volume": 0.2e12},
+        ],
+        {
+            "residual": [{"change": 3.0, "price": 1.0, "volume": 2.1}],
+            "opposite": [{"change": 3.0, "price": 1.0, "volume": -2.0}],
+            "part_missing": [{"change": 3.0, "price": 1.0, "volume": "cast(null as double)"}],
+        },
+    ),
+    Case(
+        "rank_contiguous",
+        {"rank": "place", "partition_by": ["country"], "value": "sales"},
+        [
+            {"country": "JPN", "place": 1, "sales": 3.0},
+            {"country": "JPN", "place": 2, "sales": 3.0},
+            {"country": "a", "place": 1, "sales": 1.0},
+        ],
+        {
+            "gap": [{"country": "JPN", "place": 1, "sales": 3.0}, {"country": "JPN", "place": 3, "sales": 2.0}],
+            "twice": [{"country": "JPN", "place": 1, "sales": 3.0}, {"country": "JPN", "place": 1, "sales": 3.0}],
+            "rising": [{"country": "JPN", "place": 1, "sales": 3.0}, {"country": "JPN", "place": 2, "sales": 4.0}],
+            "no_rank": [{"country": "JPN", "place": "cast(null as int)", "sales": 3.0}],
+        },
+    ),
+    Case(
+        "count_partition",
+        {},
+        [_counts(), _counts(top_n=20, is_list_full=False, is_complete=False), _counts(is_complete=False)],
+        {
+            "not_a_partition": [_counts(n_biologic=6)],
+            "longer_than_asked": [_counts(top_n=9, is_list_full=False, is_complete=False)],
+            "full_but_short": [_counts(top_n=20, is_complete=False)],
+            "complete_but_short": [_counts(top_n=20, is_list_full=False)],
         },
     ),
 ]

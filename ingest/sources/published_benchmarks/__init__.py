@@ -1,0 +1,1 @@
+"""Published rankings of medicines by company-reported sales, curated: single figures, each cited with its page."""

@@ -181,10 +181,14 @@ def test_what_moves_the_ranking_most(build: Build) -> None:
 
 def test_treated_points_stand_as_rows(build: Build) -> None:
     rows = build.rows(
-        "select indicator_id, country_iso3 from intermediate.int_composite_treatment where is_treated order by all"
+        "select indicator_id, country_iso3, value, composite_value from marts.mart_competitiveness_scorecard "
+        "where treatment_action = 'winsorised' order by all"
     )
     assert {(row["indicator_id"], row["country_iso3"]) for row in rows} >= {
         ("berd_pharma_usd_ppp", "USA"),
         ("berd_pharma_usd_ppp", "JPN"),
         ("api_sites", "CHN"),
     }
+    assert card(build, "api_sites", "USA", 2025)["composite_value"] == 91
+    assert card(build, "api_sites", "JPN", 2025)["composite_value"] == 84
+    assert card(build, "gerd_gdp_share", "JPN", 2023)["treatment_action"] is None

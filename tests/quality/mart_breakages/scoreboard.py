@@ -47,6 +47,10 @@ BREAKAGES: dict[str, tuple[str, int]] = {
         f"{CARD} value = value * 1.0001 where {BERD} and year = 2010 and country_iso3 = 'JPN'",
         1,
     ),
+    "mart_competitiveness_scorecard__treatment_told": (
+        f"{CARD} treatment_action = null where indicator_id = 'api_sites' and country_iso3 = 'CHN'",
+        1,
+    ),
     "mart_competitiveness_scorecard__selection_explained": (
         f"{CARD} selection_reason_code = null where indicator_id = 'cdmo_capacity_litres'",
         1,

@@ -25,6 +25,10 @@ def model(dbt, session):
     if rows.is_empty():
         return pl.DataFrame(schema=SCHEMA).to_arrow()
 
+    used = {*rows["indicator_id"], *rows["pillar"]}
+    for (name,), part in weights.group_by("scheme_id", maintain_order=True):
+        if missing := used - set(part["item_id"]):
+            raise ValueError(f"vocabulary.indicator_weight: scheme {name!r} has no weight for {sorted(missing)}")
     weights = weights.filter(pl.col("scheme_id") == scheme)
     if weights.is_empty():
         raise ValueError(f"vocabulary.indicator_weight has no scheme {scheme!r}")

@@ -51,13 +51,15 @@ select
     selection.is_selected as is_in_composite,
     cast(selection.reason_code as string) as selection_reason_code,
     cast(selection.coverage_share as double) as selection_coverage_share,
+    cast(treatment.treated_value as double) as composite_value,
+    cast(case when treatment.is_treated then treatment.action end as string) as treatment_action,
     cast(cast(panel_coverage.n_in_panel as double) / nullif(selection.n_panel, 0) as double) as coverage_share,
     cast(indicator.source_relation as string) as source_relation,
     cast(scored.data_status as string) as data_status,
     cast(max(case when scored.value is not null then scored.year end) over (
         partition by scored.indicator_id, scored.country_iso3
     ) as int) as last_data_year,
-    cast('indicator_headline_scores,indicator_panel,indicator_selection' as string) as definition_ids,
+    cast('indicator_headline_scores,indicator_panel,indicator_selection,winsorised_skew_kurtosis' as string) as definition_ids,
     cast(scored.source_codes as string) as source_codes,
     cast(scored.edition_ids as string) as edition_ids
 from scored
@@ -68,6 +70,10 @@ inner join {{ ref('int_indicator_selection') }} as selection
 left join panel_coverage
     on panel_coverage.indicator_id = scored.indicator_id
     and panel_coverage.year = scored.year
+left join {{ ref('int_composite_treatment') }} as treatment
+    on treatment.indicator_id = scored.indicator_id
+    and treatment.country_iso3 = scored.country_iso3
+    and treatment.year = scored.year
 left join {{ source('vocabulary', 'country') }} as country
     on country.iso3 = scored.country_iso3
 order by

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ NOTES = "notes.md"
 DIFF = "diff.json"
 
 _EXAMPLES = 3
+_RELATION = re.compile(r"(?:from|join)\s+((?:marts|facts|vocabulary|quality|catalog)\.\w+)")
 _STALE_TEMPORARY = ".*.tmp-*"
 # Columns that say when a row is about, by preference.
 _PERIOD_COLUMNS = ("period_start", "period_end", "listed_on", "deal_on")
@@ -111,6 +113,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _write_catalog(connection, release_id, created_at, content, previous)
             _describe(connection)
             connection.commit()
+            _create_macros(connection, settings)
             _refuse_restricted(connection, settings)
             diff = _difference(connection, previous)
             _reached("catalog", progress)
@@ -635,6 +638,21 @@ def _editions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list
         for edition in Lake(settings.lake).editions()
         if (key := f"{edition.source_code} {edition.edition_id}") in latest
     ]
+
+
+def _create_macros(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Put the table macros of the dbt project into the release, those whose tables are published."""
+    text = (settings.dbt_project / "published" / "macros.sql").read_text(encoding="utf-8")
+    names = {f"{schema}.{table}" for schema, table in _tables(connection, "published")}
+    work = _one(connection, "select current_database()")
+    connection.execute("use published")
+    try:
+        for statement in duckdb.extract_statements(text):
+            used = set(_RELATION.findall(statement.query))
+            if used <= names:
+                connection.execute(statement)
+    finally:
+        connection.execute(f'use "{work}"')
 
 
 def _refuse_restricted(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -49,3 +49,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     with guarded() as attempts:
         report = pipeline.run(settings)
     return Home(settings, report, tuple(attempts))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share something costly in one process where several run side by side (pytest-xdist)."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        folder = item.path.parent.name
+        shared = (
+            "quality"
+            if folder == "quality"
+            else next((name for name in ("built", "build") if name in fixtures), None)
+        )
+        item.add_marker(pytest.mark.xdist_group(shared or item.path.name))

@@ -1,0 +1,68 @@
+-- Table macros that every release carries, for turns that analysts' queries take again and again.
+-- Each statement makes one; they refer to published tables by schema and name.
+
+-- search('recombinant'): tables and columns whose name or description holds a wording.
+create macro catalog.search(wording) as table
+    select 'column' as kind, schema_name, table_name, column_name, data_type, unit, description
+    from catalog.columns
+    where column_name ilike '%' || wording || '%' or description ilike '%' || wording || '%'
+    union all
+    select 'table', schema_name, table_name, null, null, null, description
+    from catalog.tables
+    where table_name ilike '%' || wording || '%' or description ilike '%' || wording || '%'
+    order by kind desc, schema_name, table_name, column_name;
+
+-- in_currency('JPY', 'USD'): average rates by calendar year, as units of the second currency for one of the first.
+-- Multiply a flow of that year by `rate`. Rates of the ECB by way of the euro; a year under way is provisional.
+create macro marts.in_currency(from_currency, to_currency) as table
+    with euro as (
+        select area_code as currency, period_start, value, status, source_code, edition_id
+        from facts.reference_rate
+        where series_code = 'fx' and rate_basis = 'period_average' and counter_code = 'EUR'
+            and period_basis = 'calendar_year'
+        union all
+        select distinct 'EUR', period_start, 1.0, status, source_code, edition_id
+        from facts.reference_rate
+        where series_code = 'fx' and rate_basis = 'period_average' and counter_code = 'EUR'
+            and period_basis = 'calendar_year' and area_code = 'USD'
+    )
+    select year(f.period_start) as year, from_currency as from_currency, to_currency as to_currency,
+        t.value / f.value as rate, f.status as data_status, f.source_code, f.edition_id
+    from euro as f
+    inner join euro as t on t.period_start = f.period_start and t.currency = to_currency
+    where f.currency = from_currency
+    order by 1;
+
+-- real_growth('JPN', 2014, 2019): growth a year of pharmaceutical business R&D in constant international dollars of
+-- 2015, which within a country is growth in constant national prices. Null with the reason where an end is missing or
+-- the series breaks in between.
+create macro marts.real_growth(country, first_year, last_year) as table
+    with series as (
+        select year, rnd_usd_ppp_2015 as value, series_break, is_usable
+        from marts.mart_rnd_level
+        where country_iso3 = country and basis = 'international_statistics' and is_headline_series
+            and year between first_year and last_year
+    ),
+    ends as (
+        select max(value) filter (year = first_year and is_usable) as first_value,
+            max(value) filter (year = last_year and is_usable) as last_value,
+            coalesce(bool_or(series_break and year > first_year), false) as has_break
+        from series
+    )
+    select country as country_iso3, first_year as first_year, last_year as last_year,
+        case when not has_break and last_year > first_year
+            then power(last_value / nullif(first_value, 0), 1.0 / (last_year - first_year)) - 1 end as real_growth_share,
+        case when last_year <= first_year then 'no_window' when has_break then 'series_break'
+            when first_value is null or last_value is null then 'end_missing' end as reason_code
+    from ends;
+
+-- as_of(date '2021-12-31'): for each source, table and part the edition that was the latest on a day.
+-- A warehouse as of that day: biopharma run --as-of 2021-12-31.
+create macro quality.as_of(day) as table
+    select *
+    from quality.edition
+    where published_on <= day
+    qualify row_number() over (
+        partition by source_code, table_name, edition_partition order by published_on desc, is_bundled, edition_id desc
+    ) = 1
+    order by source_code, table_name, edition_partition;

@@ -29,7 +29,7 @@ run: $(READY) ## Run the main job on the bundled edition and print what the data
 	@$(BIN)/biopharma run
 
 test: $(READY) ## Run the test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 chaos: $(READY) ## Kill, starve and crowd the pipeline at length (about an hour)
 	@$(BIN)/python -m tests.chaos

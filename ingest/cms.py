@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 import fastexcel
 import polars as pl
 
+from ingest.celltext import half_width
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -332,7 +333,7 @@ def _of_year(
     """Cells of one year as text: `columns` says what they hold, `column` where the locator puts the spending."""
     held = {cell: source for source, cell in columns.items()}
     texts = [
-        pl.col(held[cell]).str.normalize("NFKC").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
+        half_width(pl.col(held[cell])).str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
         if cell in held
         else pl.lit(None, dtype=pl.String)
         for cell in _CELLS

@@ -24,10 +24,16 @@ import yaml
 
 from ingest import lake
 from ingest.archive import sha256_of
+from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError, SourceError
 from ingest.source import SOURCES_DIR, Parsed, Source, SourceFile
 
 _WORTH_PARTS = 50_000
+# What a curated table may state beside its own columns.
+_STATED = (
+    *("locator", "document_url", "published_on", "status", "value_origin", "series_break", "publisher_flags", "note"),
+    *("edition_id", "file"),
+)
 _LINEAGE = ("source_code", "edition_partition", "published_on", "ingested_at", "file_sha256")
 
 
@@ -98,6 +104,7 @@ def parse_curated(source_code: str, files: Sequence[SourceFile]) -> Parsed:
     tables: dict[str, pl.DataFrame] = {}
     published: list[date] = []
     for file in files:
+        _require_whole_text(file)
         table = file.name.removesuffix(".csv")
         if table not in source.spec.tables:
             raise LayoutError(
@@ -105,14 +112,60 @@ def parse_curated(source_code: str, files: Sequence[SourceFile]) -> Parsed:
                 file=file.name,
                 remedy=f"Name it {' or '.join(name + '.csv' for name in source.spec.tables)}.",
             )
-        frame = _typed(
-            table, _curated(_read_text(file.path, file.name), file.name), _constants(manifest, table), file.name
-        )
+        constants = _constants(manifest, table)
+        text = _read_text(file.path, file.name)
+        frame = _typed(table, _curated(text, file.name), constants, file.name)
+        _require_columns(table, text, constants, file.name)
         tables[table] = frame.drop("edition_id", strict=False).with_columns(pl.lit(file.sha256).alias("file_sha256"))
         if "published_on" in frame.columns and (newest := frame["published_on"].max()) is not None:
             published.append(cast(date, newest))
     rows = sum(frame.height for frame in tables.values())
     return Parsed(tables, rows_read=rows, published_on=max(published, default=None))
+
+
+def _require_whole_text(file: SourceFile) -> None:
+    """Raise LayoutError for text that is no UTF-8, holds zero bytes, is cut off, or has rows of uneven width."""
+    content = file.path.read_bytes()
+    try:
+        content.decode("utf-8")
+        problem = "the text holds zero bytes" if b"\x00" in content else ""
+    except UnicodeDecodeError as error:
+        problem = f"the text is not UTF-8 (byte {error.start + 1})"
+    if problem:
+        raise LayoutError(problem, file=file.name, remedy="Save it as UTF-8 with commas.")
+    if not content.endswith(b"\n"):
+        raise LayoutError(
+            "the last line does not end", file=file.name, remedy="If the file is whole, end it with a line break."
+        )
+    require_even_rows(content, file.name)
+
+
+def _require_columns(table: str, frame: pl.DataFrame, constants: dict[str, Any], name: str) -> None:
+    """Raise LayoutError unless a curated table has the columns of its contract, lineage aside."""
+    rules = lake.contract(table)
+    known = {*rules.own_columns, *_STATED}
+    needed = [
+        column.name
+        for column in rules.columns
+        if column.name in rules.own_columns and not column.nullable and column.name not in constants
+    ]
+    unknown = [column for column in frame.columns if column not in known]
+    missing = [column for column in needed if column not in frame.columns]
+    if unknown or missing:
+        problem = " and ".join(
+            part
+            for part in (
+                f"lacks {', '.join(missing)}" if missing else "",
+                f"has the unknown {', '.join(column or '(no name)' for column in unknown[:5])}" if unknown else "",
+            )
+            if part
+        )
+        raise LayoutError(
+            f"the header {problem}",
+            file=name,
+            row=1,
+            remedy=f"The columns are those of {table} in ingest/contracts.yml, each once.",
+        )
 
 
 def _manifest(source: Source) -> dict[str, Any]:

@@ -178,7 +178,13 @@ def read_json(path: Path, name: str) -> Message:
     takes no place in an observation. Raises LayoutError for other
     JSON, for keys that do not fit the structure, and for an observation that stands twice.
     """
-    message = _load(path, name)
+    try:
+        return _message(_load(path, name), name)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, pl.exceptions.PolarsError) as error:
+        _fail(name, f"a part of the message is of another kind than SDMX-JSON says ({error!r})", _FETCH)
+
+
+def _message(message: dict[str, Any], name: str) -> Message:
     body = message.get("data", message)
     kind = "legacy" if body is message else ("2.0" if "structures" in body else "1.0")
     try:
@@ -321,6 +327,8 @@ def _code_and_label(value: Any) -> tuple[str, str | None]:
     names = value.get("names") or {}
     label = names.get("en") or value.get("name")
     code = value.get("id", value.get("value", label))
+    if not isinstance(label, str | None) or isinstance(code, list | dict | None):
+        raise TypeError(f"a code or its name is no text: {value!r}"[:200])
     return str(code), label
 
 

@@ -156,6 +156,9 @@ def read_table(text: str, columns: Sequence[str], name: str) -> TabTable:
     )
     if not cells.height:
         raise LayoutError("no row follows the header", file=name, row=1, remedy="Fetch the file again.")
+    titles = pl.col("cells").list.eval(pl.element().str.strip_chars()).list.join("\t") == "\t".join(header)
+    repeated = cells.filter(titles).with_columns(reason=pl.lit("the header is repeated"))
+    rows_read, cells = cells.height, cells.filter(~titles)
     count = pl.col("cells").list.len()
     # Some publishers end every row, but not the header, with a tab.
     ends_with_tab = (count == width + 1) & (pl.col("cells").list.last() == "")
@@ -170,4 +173,4 @@ def read_table(text: str, columns: Sequence[str], name: str) -> TabTable:
     ragged = cells.filter(~fits).with_columns(
         pl.format(f"the line has {{}} fields, the header {width}", count).alias("reason")
     )
-    return TabTable(rows.select("line", *columns), ragged, cells.height)
+    return TabTable(rows.select("line", *columns), pl.concat([ragged, repeated]).sort("line"), rows_read)

@@ -106,7 +106,9 @@ def unmapped(column: str, condition: pl.Expr, what: str) -> pl.Expr:
 
 def number(column: str) -> pl.Expr:
     """The numbers in a column; null where it is empty or unreadable (see :func:`unreadable`)."""
-    return pl.col(column).cast(pl.Float64, strict=False)
+    value = pl.col(column).cast(pl.Float64, strict=False)
+    # NaN and inf are words that Polars reads as numbers.
+    return pl.when(value.is_finite()).then(value)
 
 
 def unreadable(*columns: str) -> pl.Expr:

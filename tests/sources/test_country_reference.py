@@ -222,7 +222,7 @@ def publisher() -> Iterator[Publisher]:
         yield running
 
 
-def test_from_the_publisher_to_the_lake(settings: Settings, publisher: Publisher) -> None:
+def test_the_connector_fetches_and_loads(settings: Settings, publisher: Publisher) -> None:
     table = listed()
     # As the UN publishes it: without Taiwan.
     table.rows = [row for row in table.rows if "TWN" not in row]

@@ -482,7 +482,7 @@ def ready(settings: Settings, publisher: Publisher, **environment: str) -> Conne
     return connector(settings, publisher, CODE, API, FILES, environment=given_by_user)
 
 
-def test_from_the_publisher_to_the_lake(settings: Settings, publisher: Publisher, tmp_path: Path) -> None:
+def test_the_connector_fetches_and_loads(settings: Settings, publisher: Publisher, tmp_path: Path) -> None:
     others = [
         {"docID": "S100AAAA", "formCode": "053000", "docTypeCode": "180"},
         {"docID": "S100BBBB", "edinetCode": "E00004"},
@@ -491,7 +491,7 @@ def test_from_the_publisher_to_the_lake(settings: Settings, publisher: Publisher
     ]
     serve(publisher, tmp_path, ANNUAL, *({**ANNUAL, **other} for other in others))
     running = ready(settings, publisher)
-    codes, annual = running.run()
+    annual, codes = running.run()
     assert (codes.partition, annual.partition) == ("code_list", "2024-12-31 E00492")
     assert annual.published_on == "2025-03-26"
     assert running.rows(codes, "company_identity").height == 105
@@ -513,7 +513,7 @@ def test_a_second_fetch_adds_nothing(settings: Settings, publisher: Publisher, t
     running = ready(settings, publisher, EDINET_SINCE=(TODAY - timedelta(days=4)).isoformat())
     assert all(item.is_new for item in running.fetch())
     again = running.fetch()
-    assert [item.file.name for item in again] == ["Edinetcode.zip", "S100VH9B.zip"]
+    assert [item.file.name for item in again] == ["S100VH9B.zip", "Edinetcode.zip"]
     assert not any(item.is_new for item in again)
 
 

@@ -250,7 +250,7 @@ def publisher() -> Iterator[Publisher]:
         yield running
 
 
-def test_from_the_publisher_to_the_lake(settings: Settings, publisher: Publisher) -> None:
+def test_the_connector_fetches_and_loads(settings: Settings, publisher: Publisher) -> None:
     kinds = ("direct-parent", "ultimate-parent")
     listing = page(record(**dict.fromkeys(kinds, PARENT)), record(MERCK))
     publisher.serve(HOST, PATH, Answer(json.dumps(listing).encode()))

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest.errors import ContractError, LayoutError
+from ingest.errors import LayoutError
 from ingest.load import load_bundled
 from ingest.settings import Settings
 from tests.conftest import shared_file
@@ -83,7 +83,7 @@ def test_the_parser_gives_what_the_bundled_edition_holds(settings: Settings) -> 
 
 
 def test_a_renamed_column_and_a_text_in_place_of_a_figure_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="amount"):
+    with pytest.raises(LayoutError, match="lacks value and has the unknown amount"):
         load(CODE, edited(TABLE, tmp_path, (",value,", ",amount,")))
     with pytest.raises(LayoutError, match="value holds a value that is no float64"):
         source_of(CODE).parse([in_hand(edited(TABLE, tmp_path, ("8767000000", "8767 m")))])

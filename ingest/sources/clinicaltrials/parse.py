@@ -15,6 +15,7 @@ from typing import NoReturn, cast
 import polars as pl
 
 from ingest import areas
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -208,7 +209,7 @@ def _trials(trials: pl.DataFrame) -> pl.DataFrame:
         "overall_status",
         *_dated("start"),
         *_dated("completion"),
-        pl.col("updated_date").str.to_date("%Y-%m-%d", strict=False).alias("last_updated_on"),
+        day(pl.col("updated_date")).alias("last_updated_on"),
         "lead_sponsor_name",
         "lead_sponsor_class",
         pl.when(names.list.len() > 0).then(names.list.join(" | ")).alias("intervention_names"),
@@ -228,7 +229,8 @@ def _dated(name: str) -> list[pl.Expr]:
         .then(text + "-01-01")
         .when(text.str.contains(r"^\d{4}-\d{2}$"))
         .then(text + "-01")
-        .otherwise(text)
+        .when(text.str.contains("^[0-9]"))
+        .then(text)
         .str.to_date("%Y-%m-%d", strict=False)
     )
     precision = text.str.len_chars().replace_strict({4: "year", 7: "month", 10: "day"}, default=None)

@@ -15,6 +15,7 @@ from typing import NoReturn, cast
 
 import polars as pl
 
+from ingest.celltext import day as day_of
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -120,7 +121,7 @@ def _read(file: SourceFile) -> pl.DataFrame:
 def _long(wide: pl.DataFrame, file: SourceFile) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rates per euro by day and currency, oldest first, and the cells that cannot be read."""
     text = pl.col("Date").str.strip_chars()
-    day = pl.coalesce(text.str.to_date("%Y-%m-%d", strict=False), text.str.to_date("%d %B %Y", strict=False))
+    day = pl.coalesce(day_of(text), text.str.to_date("%d %B %Y", strict=False))
     dated = wide.with_columns(day.alias("day"))
     unread = dated.filter(pl.col("day").is_null())
     if unread.height:

@@ -35,7 +35,6 @@ def requests(client: Client) -> Iterator[Download]:
         raise FetchError(f"the subscription key is missing ({KEY})", file=API, remedy=_REGISTER)
     secret = {"Subscription-Key": key}
     filers = set(vocabulary.table("edinet_filer")["edinet_code"])
-    yield Download(CODE_LIST, "Edinetcode.zip", group="code_list")
     today = datetime.now(UTC).date()
     first = _first_day(client, today)
     for distance in range((today - first).days + 1):
@@ -53,10 +52,11 @@ def requests(client: Client) -> Iterator[Download]:
                     parameters={"type": "5"},
                     secret_parameters=secret,
                 )
+    yield Download(CODE_LIST, "Edinetcode.zip", group="code_list")
 
 
 def _first_day(client: Client, today: date) -> date:
-    text = client.key(SINCE)
+    text = client.option(SINCE)
     if text is None:
         return today - _WINDOW
     try:

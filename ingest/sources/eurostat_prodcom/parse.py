@@ -23,6 +23,7 @@ from typing import NoReturn
 import polars as pl
 
 from ingest import areas, sdmx
+from ingest.celltext import half_width
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -176,7 +177,7 @@ def _read_pivot(file: SourceFile, content: bytes) -> _Table:
 def _judged(cells: pl.DataFrame) -> pl.DataFrame:
     """Cells with country, category, `rule` (why they are left out) and `reason` (why they cannot be used)."""
     names = ("year", "reporter", "product", "indicator", "text")
-    cells = cells.with_columns(pl.col(names).str.normalize("NFKC").str.strip_chars().replace("", None))
+    cells = cells.with_columns(half_width(pl.col(names)).str.strip_chars().replace("", None))
     frame = cells.join(_areas(), on="reporter", how="left", maintain_order="left").join(
         categories(), left_on="product", right_on="category_code", how="left", maintain_order="left"
     )

@@ -12,6 +12,7 @@ from datetime import date
 import polars as pl
 
 from ingest import biologics
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.product_lists import joined, normal, only, rejected, route_group
 from ingest.source import Parsed, SourceFile
@@ -137,9 +138,7 @@ def _approvals(tables: dict[str, TabTable]) -> pl.DataFrame:
     return (
         tables["Submissions"]
         .rows.filter((pl.col("SubmissionType") == "ORIG") & (pl.col("SubmissionStatus") == "AP"))
-        .with_columns(
-            approved_on=pl.col("SubmissionStatusDate").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False).dt.date()
-        )
+        .with_columns(approved_on=day(pl.col("SubmissionStatusDate"), "%Y-%m-%d %H:%M:%S"))
         .sort("approved_on", "line", nulls_last=True)
         .unique("ApplNo", keep="first", maintain_order=True)
         .join(tables["SubmissionClass_Lookup"].rows.drop("line"), on="SubmissionClassCodeID", how="left")

@@ -10,6 +10,7 @@ from datetime import date
 
 import polars as pl
 
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.product_lists import joined, normal, obtained_on, only, rejected, route_group
 from ingest.source import Parsed, SourceFile
@@ -63,7 +64,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     repeated = table.rows.height - rows.height
     rows = rows.with_columns(
         content.locator(),
-        *(pl.col(name).str.to_date("%Y%m%d", strict=False).alias(f"_{name}") for name in _DATES),
+        *(day(pl.col(name), "%Y%m%d").alias(f"_{name}") for name in _DATES),
     ).with_columns(_reason=_reasons())
     bad = rows.filter(pl.col("_reason") != "")
     return Parsed(

@@ -11,6 +11,7 @@ from datetime import date
 import polars as pl
 
 from ingest import biologics
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 from ingest.tabtext import read_table, read_text
@@ -76,10 +77,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     rows = table.rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
     repeated = table.rows.height - rows.height
     rows = rows.with_columns(
-        *(
-            pl.col(name).str.to_date("%Y%m%d", strict=False).alias(f"_{name}")
-            for name in ("STARTMARKETINGDATE", "ENDMARKETINGDATE")
-        )
+        *(day(pl.col(name), "%Y%m%d").alias(f"_{name}") for name in ("STARTMARKETINGDATE", "ENDMARKETINGDATE"))
     ).with_columns(_reason=_reasons())
     locator = content.locator()
     bad = rows.filter(pl.col("_reason") != "")

@@ -224,6 +224,10 @@ def _reasons() -> pl.Expr:
     ]
     for name, column in (("BLA Number", "bla"), ("Product Number", "product")):
         checks.append(pl.when(pl.col(column).is_null()).then(pl.format(f"{name} is no number: {{}}", _shown(name))))
+    is_known = pl.col(_TYPE).str.contains(r"^351\((a|k)\)")
+    checks.append(
+        pl.when(pl.col(_TYPE).is_not_null() & ~is_known).then(pl.format("the type of licence is unknown: {}", _TYPE))
+    )
     checks.append(
         pl.when(pl.col("Approval Date").is_not_null() & pl.col("approved_on").is_null()).then(
             pl.format("Approval Date cannot be read: {}", "Approval Date")

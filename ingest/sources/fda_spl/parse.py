@@ -93,11 +93,12 @@ def _root(file: SourceFile) -> Any:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         tree = etree.parse(str(file.path), parser)
-    except etree.XMLSyntaxError as error:
+    except (etree.XMLSyntaxError, OSError) as error:
+        # libxml reports bytes that are no text as an error of reading.
         raise LayoutError(
-            f"the XML is cut off or malformed ({error.msg})",
+            f"the XML is cut off or malformed ({getattr(error, 'msg', None) or 'bytes that are no text'})",
             file=file.name,
-            row=error.lineno,
+            row=getattr(error, "lineno", None),
             remedy="Fetch the label again.",
         ) from error
     if tree.docinfo.doctype or tree.docinfo.internalDTD is not None:

@@ -31,6 +31,8 @@ _REQUIRED = {
 }
 _OPTIONAL = {"year": r"year", "intensity": rf"r&dintensity{_YEAR_IN_LABEL}\(%\)"}
 _HEADER_WITHIN = 12
+# Share of rows with a cell from which on a column is one of the table, and no remark beside it.
+_COLUMN_IN_USE = 0.5
 _FETCH = "Fetch it again; if the edition has other labels, the parser must follow."
 
 _PHARMA = "Pharmaceuticals & Biotechnology"
@@ -152,6 +154,15 @@ def _companies(file: SourceFile, name: str, frame: pl.DataFrame, header_row: int
     ).filter(~pl.all_horizontal(pl.col(key).is_null() for key in chosen))
     if not companies.height:
         _fail(file.name, name, "the table has no rows", _FETCH)
+    filled = below.select(pl.exclude(workbook.ROW).is_not_null().mean() > _COLUMN_IN_USE).row(0, named=True)
+    nameless = [column for column, is_used in filled.items() if is_used and not labels[column]]
+    if nameless:
+        _fail(
+            file.name,
+            name,
+            f"column {int(nameless[0][1:]) + 1} holds data and has no label: the header is shifted",
+            _FETCH,
+        )
     return _Sheet(name, companies, int(years.pop()) if years else None, below.height - companies.height)
 
 

@@ -23,6 +23,7 @@ import fastexcel
 import polars as pl
 
 from ingest import biologics
+from ingest.celltext import half_width
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -265,7 +266,7 @@ def _sheet(file: SourceFile, name: str, frame: pl.DataFrame, prefix: str) -> _Sh
     layout = _layout(file, name, frame)
     texts = pl.col(frame.columns[: len(layout.columns)])
     body = (
-        frame.select(texts.str.normalize("NFKC").str.strip_chars().replace("", None))
+        frame.select(half_width(texts).str.strip_chars().replace("", None))
         .rename({old: _COLUMNS[new] for old, new in zip(frame.columns, layout.columns, strict=False)})
         .with_row_index("row", offset=1)
         .slice(_HEADER_ROWS)
@@ -306,6 +307,14 @@ def _layout(file: SourceFile, name: str, frame: pl.DataFrame) -> Layout:
         ]
 
     nearest = min(LAYOUTS, key=lambda layout: len(differences(layout)))
+    if not differences(nearest):
+        raise LayoutError(
+            f"the sheet has {len(found[0])} columns, its header {len(nearest.header[0])}",
+            file=file.name,
+            sheet=name,
+            row=3,
+            remedy="Cells stand to the right of the table: use the publisher's workbook as downloaded.",
+        )
     row, column, is_, should = differences(nearest)[0]
     raise LayoutError(
         f"column {column} of the header is {is_[:40]!r}, expected {should!r} (layout of {nearest.name})",

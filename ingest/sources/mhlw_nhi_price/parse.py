@@ -20,6 +20,7 @@ from typing import cast
 import polars as pl
 
 from ingest import biologics, workbook
+from ingest.celltext import half_width
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -160,7 +161,7 @@ def _read(file: SourceFile) -> pl.DataFrame:
     lines = frame.select((breaks.cum_sum() - breaks + 2).alias("line")).to_series()
     missing = [pl.lit(None, dtype=pl.String).alias(name) for name in (_PHARMACOPOEIA, _SPANNED_NAME)]
     return (
-        frame.with_columns(pl.all().str.normalize("NFKC").str.replace_all(r"\s+", " ").str.strip_chars())
+        frame.with_columns(half_width(pl.all()).str.replace_all(r"\s+", " ").str.strip_chars())
         .with_columns(pl.all().replace("", None))
         .with_columns(column for column in missing if column.meta.output_name() not in found)
         .with_columns(pl.format("line {}", lines).alias("locator"))

@@ -17,6 +17,7 @@ from typing import NoReturn
 import polars as pl
 
 from ingest import areas, oecd, workbook
+from ingest.celltext import half_width
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
@@ -467,12 +468,14 @@ def _described(cells: pl.DataFrame, layout: _Layout, file: SourceFile) -> pl.Dat
 
 def _plain(text: pl.Expr) -> pl.Expr:
     """Text without character references, dashes as hyphens, blanks single, cut at its ends."""
-    return (
+    without_references = (
         text.str.replace_all(r"<[^>]*>", "")
         .str.replace_all("&nbsp;|&#160;", " ")
         .str.replace_all("&#8211;", "-")
         .str.replace_all("&amp;", "&")
-        .str.normalize("NFKC")
+    )
+    return (
+        half_width(without_references)
         .str.replace_all(r"[\u2010-\u2015\u2212]", "-")
         .str.replace_all(r"\s+", " ")
         .str.strip_chars()

@@ -22,6 +22,7 @@ from typing import Any
 import polars as pl
 
 from ingest import edgar
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -125,9 +126,7 @@ def _facts(file: SourceFile, message: dict[str, Any]) -> tuple[pl.DataFrame, pl.
             dropped[rule] = frame.height - kept.height
         return kept
 
-    dated = listed.with_columns(
-        pl.col("start", "end", "filed").str.to_date("%Y-%m-%d", strict=False).name.suffix("_on")
-    )
+    dated = listed.with_columns(day(pl.col("start", "end", "filed")).name.suffix("_on"))
     is_read = pl.all_horizontal(pl.col("start_on", "end_on", "filed_on", "accn", "form").is_not_null()) & (
         pl.col("val").is_finite().fill_null(False)
     )

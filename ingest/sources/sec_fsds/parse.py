@@ -23,6 +23,7 @@ from typing import IO
 import polars as pl
 
 from ingest import areas, edgar
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 from ingest.tabtext import decode
@@ -196,7 +197,7 @@ def _described_filings() -> pl.DataFrame:
 
 
 def _day(column: str) -> pl.Expr:
-    return pl.col(column).str.to_date("%Y%m%d", strict=False)
+    return day(pl.col(column), "%Y%m%d")
 
 
 def _split(lines: pl.DataFrame, first: int = 2) -> pl.DataFrame:
@@ -230,6 +231,9 @@ def _num(stream: IO[bytes], name: str) -> _Lines:
     header = _header(stream.readline(), NUM_COLUMNS, name)
     rows, ragged, lines = [], [], 0
     for block in _blocks(stream):
+        if b"\x00" in block or not block.endswith(b"\n"):
+            problem = "holds zero bytes" if b"\x00" in block else "ends within a line"
+            raise LayoutError(f"the table {problem}", file=name, remedy="It is cut off or damaged: fetch it again.")
         try:
             text = pl.read_lines(io.BytesIO(block), name="line")
         except pl.exceptions.PolarsError:

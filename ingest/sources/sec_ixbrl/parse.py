@@ -19,6 +19,7 @@ import polars as pl
 from lxml import etree  # type: ignore[import-untyped]
 
 from ingest import edgar
+from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -195,7 +196,7 @@ def _facts(file: SourceFile, document: _Document) -> tuple[pl.DataFrame, pl.Data
         return kept
 
     figures = figures.with_columns(
-        pl.col("start", "end").str.to_date("%Y-%m-%d", strict=False).name.suffix("_on"),
+        day(pl.col("start", "end")).name.suffix("_on"),
         _value().alias("value"),
         pl.col("unit").str.extract(r"^iso4217:([A-Z]{3})$").alias("currency"),
         pl.format("ix:nonFraction id {}", "id").alias("locator"),

@@ -67,6 +67,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             row=int(twice["row"][0]),
             remedy=_REMEDY,
         )
+    converted = chosen.join(unique, on=["newer", "older"], how="semi")["newer"].implode()
     rows = unique.join(
         chosen.select("newer", "older", is_conversion=True), on=["newer", "older"], how="left", maintain_order="left"
     ).select(
@@ -92,8 +93,12 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             separator="; ",
             ignore_nulls=True,
         ).replace("", None),
+        is_converted=pl.col("newer").is_in(converted),
         raw=pl.struct("newer", "older", "relationship").struct.json_encode(),
     )
+    # Every newer code is converted to one older code: of a code without conversion a row or a cell is lost.
+    unconverted = pl.when(~pl.col("is_converted")).then(pl.lit("no conversion of the newer code can be read"))
+    rows = rows.with_columns(reason=pl.coalesce("reason", unconverted)).drop("is_converted")
     unmatched = chosen.join(unique, on=["newer", "older"], how="anti", maintain_order="left").select(
         locator=pl.format("sheet {} row {}", pl.lit(conversion.name), "row"),
         reason=pl.lit("the conversion is not among the correlations"),

@@ -1,0 +1,60 @@
+"""Every parser over damaged real files: right rows or a named error, never wrong rows, never a library's traceback.
+
+With BIOPHARMA_FUZZ_EXAMPLES set, that many damages are tried on each cut instead of a few.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ingest.source import discover
+from tests.sources.fuzz_cases import CASES
+from tests.sources.fuzzing import Case, Damage, Outcome, checked, content_of, kinds_of, outcome
+
+EXAMPLES = int(os.environ.get("BIOPHARMA_FUZZ_EXAMPLES", "20"))
+
+
+@cache
+def undamaged(case: Case) -> Outcome:
+    """What the parser makes of the cut itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        return outcome(case.source, case.write(content_of(case), Path(folder)))
+
+
+def test_every_source_is_fuzzed() -> None:
+    assert sorted(discover()) == sorted({case.source for case in CASES})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_the_cut_itself_gives_rows(case: Case) -> None:
+    right = undamaged(case)
+    assert sum(map(len, right.rows.values())) > 0
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_damaged_files_give_right_rows_or_a_named_error(case: Case) -> None:
+    right = undamaged(case)
+    kinds = kinds_of(case)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.builds(Damage, st.sampled_from(kinds), st.integers(0, 9), st.integers(0, 999), st.integers(0, 99)))
+    def run(damage: Damage) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            problem = checked(case, damage, right, Path(folder))
+        assert problem is None, f"{case.id} after {damage}: {problem}"
+
+    run()

@@ -48,6 +48,7 @@ format: $(READY) ## Format the code
 
 bench: $(READY) ## Measure speed and memory; prints where the time goes
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench_parse
 
 lock: ## Renew requirements.lock (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -31,7 +31,8 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     elif zipfile.is_zipfile(path) and path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                yield entry.filename, archive.read(entry)
+                if Path(entry.filename).suffix.lower() in {".txt", ".csv", ".tsv"}:
+                    yield entry.filename, archive.read(entry)
     else:
         yield path.name, data
 

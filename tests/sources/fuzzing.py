@@ -77,7 +77,7 @@ class Case:
     # Parts that are damaged; empty for all of them.
     parts: tuple[str, ...] = ()
     # Damages after which other rows are right, with the reason.
-    exempt: Mapping[str, str] = field(default_factory=dict)
+    exempt: Mapping[str, str] = field(default_factory=dict, hash=False)
     # Figures are means of cells: a cell less makes another figure, which says of how many it is the mean.
     is_mean: bool = False
     encoding: str | None = None
@@ -259,7 +259,7 @@ GRID_KINDS: dict[str, Kind] = {
     "blank_row_above": Kind(harmless=True, moves=True),
     "repeat_row": Kind(moves=True),
     "repeat_header": Kind(harmless=True, moves=True),
-    "drop_row": Kind(moves=True, loses=True),
+    "drop_row": Kind(moves=True, loses=True, erases=True),
     "short_row": Kind(),
     "long_row": Kind(),
     "shift_row": Kind(loses=True),
@@ -661,6 +661,13 @@ def hard_columns(table: str) -> tuple[str, ...]:
     )
 
 
+def _is_derived(row: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a row says of itself that it is computed, in place of a published one of about its value."""
+    return row["value_origin"] == "computed" and any(
+        old["value"] is not None and abs(row["value"] / old["value"] - 1) < 0.01 for old in before
+    )
+
+
 def _agrees(mine: Any, right: Any, kind: Kind) -> bool:
     if mine == right:
         return True
@@ -696,8 +703,8 @@ def wrong_rows(right: Outcome, mine: Outcome, damage: Damage, *, is_mean: bool =
         for row in before:
             places.setdefault(None if moved else row["locator"], []).append(row)
         known = Counter(tuple(row[name] for name in columns) for row in before)
-        seen = Counter(tuple(row[name] for name in columns) for row in after)
-        lost += sum((known - seen).values()) if moved else len(before) - len(after)
+        figures = [Counter(tuple(row[name] for name in hard) for row in rows) for rows in (before, after)]
+        lost += sum((figures[0] - figures[1]).values()) if moved else len(before) - len(after)
         for row in after:
             if moved and tuple(row[name] for name in columns) in known:
                 continue
@@ -705,6 +712,8 @@ def wrong_rows(right: Outcome, mine: Outcome, damage: Damage, *, is_mean: bool =
             # A row that is read from other cells than before is known by its key.
             key = lake.contract(table).key
             candidates = candidates or [old for old in before if all(old[name] == row[name] for name in key)]
+            if set_aside and _is_derived(row, candidates):
+                continue
             if is_mean and (set_aside or kind.loses) and _is_mean_of_fewer(row, before):
                 continue
             if not any(all(_agrees(row[name], old[name], kind) for name in columns) for old in candidates):

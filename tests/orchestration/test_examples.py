@@ -33,6 +33,17 @@ def test_the_answer_is_the_printed_one(number: int, built: Home) -> None:
     assert took < 0.25
 
 
+def test_every_statement_leads_to_its_rows_in_the_release(built: Home) -> None:
+    with reader.open_release(reader.current_dir(built.settings)) as connection:
+        keys = connection.execute("select claim_id, evidence_key from mart_policy_claim_check").fetchall()
+        lists = connection.execute("select distinct series_to_lay_over from mart_policy_timeline").fetchall()
+        empty = [claim for claim, key in keys if not connection.execute(key).fetchall()]
+        for relation in {name for (names,) in lists for name in str(names).split(",")}:
+            assert connection.execute(f"from {relation} limit 1").description
+    assert len(keys) == 15
+    assert empty == []
+
+
 def test_table_macros_agree_with_the_marts(built: Home) -> None:
     with reader.open_release(reader.current_dir(built.settings)) as connection:
 

@@ -1,10 +1,11 @@
 {# Every row names a query on the published warehouse that leads to the rows behind it, and the query returns at least
-   one row. Facts are published from staging, so the published schema is read as the one of the build. #}
-{% test runnable_evidence(model, column='evidence_key', published_schema='facts', built_schema='staging') %}
+   one row. Facts are published from staging without the prefix of its models, so that the published name is read as the
+   one of the build. #}
+{% test runnable_evidence(model, column='evidence_key', published='facts.', built='staging.stg_') %}
 {%- set queries = [] -%}
 {%- if execute -%}
     {%- for row in run_query('select distinct ' ~ column ~ ' from ' ~ model ~ ' where ' ~ column ~ ' is not null').rows -%}
-        {%- do queries.append(row[0] | replace(published_schema ~ '.', built_schema ~ '.')) -%}
+        {%- do queries.append(row[0] | replace(published, built)) -%}
     {%- endfor -%}
 {%- endif -%}
 select

@@ -53,7 +53,7 @@ count_sentences as (
         || case when study_counts.figure < claims.value_stated then ' fewer' else ' more' end || ' than stated'
         || coalesce('; a ranking by company reports counts ' || other_counts.others
             || ' that are no small molecules', '') || '.' as finding_en,
-        'select * from facts.stg_claim where metric in (''count_top100_biologic'', ''count_top100_non_small_molecule'')'
+        'select * from facts.claim where metric in (''count_top100_biologic'', ''count_top100_non_small_molecule'')'
             as evidence_key
     from claims
     inner join study_counts
@@ -89,7 +89,7 @@ world_sentences as (
         || cast(last_count.year as string)
         || coalesce('; biologics made ' || sales_shares.shares || ' of the sales of the 100', '')
         || '. A series for the whole world market is not public.' as finding_en,
-        'select * from facts.stg_claim where metric in (''count_top100_biologic'', ''share_top100_sales_biologic'')'
+        'select * from facts.claim where metric in (''count_top100_biologic'', ''share_top100_sales_biologic'')'
             as evidence_key
     from claims
     inner join evidence
@@ -303,7 +303,7 @@ origin_sentences as (
         || origin.others
         || coalesce('; medicines of Japanese origin made ' || origin_shares.shares || ' of the sales of the top 100', '')
         || '.' as finding_en,
-        'select * from facts.stg_claim where metric in (''count_top100_origin'', ''count_top100_origin_biologic'','
+        'select * from facts.claim where metric in (''count_top100_origin'', ''count_top100_origin_biologic'','
         || ' ''share_top100_sales_origin'')' as evidence_key
     from origin
     cross join origin_shares
@@ -476,7 +476,7 @@ select
     claims.claim_id,
     coalesce(sentences.finding_en, 'No figure in the warehouse speaks to this statement.') as finding_en,
     coalesce(
-        sentences.evidence_key, 'select * from facts.stg_claim where claim_id = ''' || claims.claim_id || ''''
+        sentences.evidence_key, 'select * from facts.claim where claim_id = ''' || claims.claim_id || ''''
     ) as evidence_key
 from claims
 left join sentences

@@ -72,8 +72,8 @@ select
         when 'cdmo_market' then 'mart_cdmo_landscape,mart_cdmo_market_projection'
         when 'regenerative_cdmo' then 'mart_regenerative_cdmo_register,mart_regenerative_approval'
         when 'rnd_spending' then 'mart_rnd_level,mart_rnd_growth'
-        when 'trade' then 'facts.stg_trade_flow'
-        when 'production' then 'facts.stg_production_observation'
+        when 'trade' then 'facts.trade_flow'
+        when 'production' then 'facts.production_observation'
     end as string) as series_to_lay_over,
     cast(document_title as string) as document_title,
     cast(document_url as string) as document_url,

@@ -46,7 +46,7 @@ Header = Mapping[str, tuple[str, ...]]
 class Finding:
     """What a gate noticed against the last edition; `blocks` where the edition must not be loaded unseen."""
 
-    gate: Literal["size", "header", "continuity", "kept"]
+    gate: Literal["size", "header", "continuity", "kept", "clock"]
     problem: str
     remedy: str
     file: str | None = None

@@ -24,7 +24,7 @@ import polars as pl
 import yaml
 
 from ingest import vocabulary
-from ingest.archive import write_atomically
+from ingest.archive import sha256_of, write_atomically
 from ingest.errors import ContractError, LakeError
 
 CONTRACTS_FILE = Path(__file__).resolve().parent / "contracts.yml"
@@ -234,6 +234,8 @@ class TableLoad:
     table_name: str
     file: str
     row_count: int
+    # Absent in records of before it was kept.
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,8 @@ class Edition:
     quarantine_file: str | None = None
     # What the gates noticed against the edition before, without stopping the load.
     warnings: tuple[str, ...] = ()
+    # False for all but the last edition of files that hold several: without that one the load was cut short.
+    completes: bool = True
 
     @property
     def row_count(self) -> int:
@@ -293,7 +297,10 @@ class Lake:
             for path in self.root.glob("_editions/*/*.json")
         ]
         known = [edition for edition in found if edition is not None]
-        return sorted(known, key=lambda e: (e.source_code, e.partition, e.published_on, e.is_bundled, e.edition_id))
+        return sorted(
+            known,
+            key=lambda e: (e.source_code, e.partition, e.published_on, e.is_bundled, e.ingested_at, e.edition_id),
+        )
 
     def commit(self, edition: Edition, tables: dict[str, pl.DataFrame], rejected: pl.DataFrame) -> Edition:
         """Write an edition's rows and then its commit record; returns the record as written.
@@ -306,7 +313,7 @@ class Lake:
             folder = self.root / name / f"source_code={edition.source_code}" / f"edition_id={edition.edition_id}"
             path = folder / f"{edition.fingerprint[:12]}.parquet"
             _write_parquet(frame.sort(rules.key, nulls_last=True, maintain_order=True), path)
-            loads.append(TableLoad(name, path.relative_to(self.root).as_posix(), frame.height))
+            loads.append(TableLoad(name, path.relative_to(self.root).as_posix(), frame.height, sha256_of(path)))
         quarantine_file = None
         if rejected.height:
             path = (
@@ -339,6 +346,15 @@ class Lake:
         )
         return record
 
+    def holds(self, edition: Edition) -> bool:
+        """Whether the files that a commit record names are there and are what was written."""
+        if edition.quarantine_file and not (self.root / edition.quarantine_file).is_file():
+            return False
+        return all(
+            (self.root / load.file).is_file() and load.sha256 in (None, sha256_of(self.root / load.file))
+            for load in edition.tables
+        )
+
     def withdraw(self, edition: Edition) -> None:
         """Take back a commit record, so that readers no longer see the edition; its Parquet files stay."""
         self._record_path(edition.source_code, edition.edition_id).unlink(missing_ok=True)
@@ -367,4 +383,6 @@ def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     frame.write_parquet(temporary, compression="zstd", statistics=True)
+    with temporary.open("rb") as stream:
+        os.fsync(stream.fileno())
     temporary.replace(path)

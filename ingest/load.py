@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ def load_bundled(settings: Settings, source: Source, *, force: bool = False) -> 
     """Load a source's share of the bundled edition; returns the commit records, oldest first.
 
     Only fetch and parse are skipped: contract, quarantine and commit are those of a live load. An edition
-    whose rows and rules are unchanged is not written again unless `force` is set.
+    whose rows and rules are unchanged is not written again unless `force` is set or its files are gone or damaged.
     """
     store = Lake(settings.lake)
     fingerprint = _fingerprint(source)
     records = []
     for part in bundled.read(source):
         known = store.edition(source.code, part.edition_id)
-        if known and known.fingerprint == fingerprint and not force:
+        if known and known.fingerprint == fingerprint and not force and store.holds(known):
             records.append(known)
             continue
         tables: dict[str, pl.DataFrame] = {}
@@ -117,8 +117,9 @@ def load_archived(
 
     Files that hold their own history make an edition of every state; the record returned is the newest one's. The
     date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
-    day of the fetch. Files that are committed already under the same rules are not parsed again unless `force`
-    is set. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
+    day of the fetch, which a clock that was set back does not put before the last edition's. Files that are
+    committed already under the same rules are not parsed again unless `force` is set or their rows are gone or
+    damaged. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
     """
     store = Lake(settings.lake)
     fingerprint = _fingerprint(source)
@@ -130,15 +131,15 @@ def load_archived(
         and not edition.is_bundled
         and sorted(entry["sha256"] for entry in edition.files) == hashes
     ]
-    if earlier and earlier[-1].fingerprint == fingerprint and not force:
+    if not force and _stand(store, earlier, fingerprint):
         return earlier[-1]
     try:
         findings = [] if earlier else _compared(Archive(settings.archive), store, source, files)
         _stop_at(findings, accept_changes)
         parsed = parse_files(source, files)
-        published = published_on or max(_fetched_on(file) for file in files)
-        ingested_at = max(file.fetched_at or datetime.now(UTC) for file in files)
-        states = {edition_id_of(state, state.published_on or published, hashes): state for state in parsed.states}
+        days = _Days(store, source, files, published_on, earlier)
+        ingested_at = days.ingested_at(max(file.fetched_at or datetime.now(UTC) for file in files))
+        states = {edition_id_of(state, days.of(state), hashes): state for state in parsed.states}
         if len(states) < len(parsed.states):
             raise SourceError(
                 f"{source.code} yields two editions with the same id", remedy="Give each state a date or an identity."
@@ -149,17 +150,21 @@ def load_archived(
                 source,
                 state,
                 edition_id=edition_id,
-                published_on=state.published_on or published,
+                published_on=days.of(state),
                 ingested_at=ingested_at,
             )
             for edition_id, state in states.items()
-            if force or not (state.identity and _is_current(known[edition_id], fingerprint))
+            if force or not (state.identity and _stands(store, known[edition_id], fingerprint))
         }
         if not earlier:
             for edition_id, (tables, _, _) in unread.items():
                 state = states[edition_id]
-                replaces = _replaced(store, source, state.partition, state.published_on or published, tables)
-                found = [gates.continuity(state.partition, _partitions(store, source)), replaces]
+                replaces = _replaced(store, source, state.partition, days.of(state), tables)
+                found = [
+                    gates.continuity(state.partition, _partitions(store, source)),
+                    replaces,
+                    days.finding(state),
+                ]
                 _stop_at([finding for finding in found if finding], accept_changes)
                 findings += [finding for finding in found if finding]
     except IngestError as error:
@@ -172,7 +177,7 @@ def load_archived(
                 source_code=source.code,
                 edition_id=edition_id,
                 partition=states[edition_id].partition,
-                published_on=(states[edition_id].published_on or published).isoformat(),
+                published_on=days.of(states[edition_id]).isoformat(),
                 ingested_at=ingested_at.isoformat(),
                 is_bundled=False,
                 fingerprint=fingerprint,
@@ -182,6 +187,7 @@ def load_archived(
                 rows_quarantined=0,
                 rows_dropped=dropped,
                 warnings=earlier[-1].warnings if earlier else tuple(dict.fromkeys(f.text for f in findings)),
+                completes=edition_id == next(reversed(unread)),
             ),
             tables,
             rejected,
@@ -199,8 +205,12 @@ def load_all(settings: Settings, source: Source, *, force: bool = False) -> list
     Loads the bundled share, and parses archived live editions again whose parser, contract or vocabulary changed.
     """
     records = load_bundled(settings, source, force=force)
-    archive = Archive(settings.archive)
-    for edition in live_editions(settings, source):
+    store, archive, fingerprint = Lake(settings.lake), Archive(settings.archive), _fingerprint(source)
+    for edition, states in _live_groups(store, source):
+        if not force and _stand(store, states, fingerprint):
+            # The bytes are not needed, and whether they are still there is not asked.
+            records.append(edition)
+            continue
         files = [archive.get(source.code, entry["sha256"]) for entry in edition.files]
         published = date.fromisoformat(edition.published_on)
         records.append(load_archived(settings, source, files, published_on=published, force=force))
@@ -209,12 +219,16 @@ def load_all(settings: Settings, source: Source, *, force: bool = False) -> list
 
 def live_editions(settings: Settings, source: Source) -> list[Edition]:
     """The source's live editions, one for each set of files: parsing those files again renews all of their states."""
-    by_files = {
-        tuple(sorted(entry["sha256"] for entry in edition.files)): edition
-        for edition in Lake(settings.lake).editions()
-        if edition.source_code == source.code and not edition.is_bundled
-    }
-    return list(by_files.values())
+    return [edition for edition, _ in _live_groups(Lake(settings.lake), source)]
+
+
+def _live_groups(store: Lake, source: Source) -> list[tuple[Edition, list[Edition]]]:
+    """For each set of files the newest edition, and all that were read from them."""
+    by_files: dict[tuple[str, ...], list[Edition]] = {}
+    for edition in store.editions():
+        if edition.source_code == source.code and not edition.is_bundled:
+            by_files.setdefault(tuple(sorted(entry["sha256"] for entry in edition.files)), []).append(edition)
+    return [(states[-1], states) for states in by_files.values()]
 
 
 def in_hand(source: Source, paths: Sequence[Path]) -> list[SourceFile]:
@@ -353,8 +367,68 @@ def _stop_at(findings: Sequence[gates.Finding], accept_changes: bool) -> None:
             raise finding.error()
 
 
-def _is_current(known: Edition | None, fingerprint: str) -> bool:
-    return known is not None and known.fingerprint == fingerprint
+def _stands(store: Lake, known: Edition | None, fingerprint: str) -> bool:
+    """Whether an edition was read by the present rules and its files are whole."""
+    return known is not None and known.fingerprint == fingerprint and store.holds(known)
+
+
+def _stand(store: Lake, known: Sequence[Edition], fingerprint: str) -> bool:
+    """Whether all that files hold was committed by the present rules, and is whole."""
+    return any(edition.completes for edition in known) and all(
+        _stands(store, edition, fingerprint) for edition in known
+    )
+
+
+class _Days:
+    """Days of publication of the states of some files."""
+
+    def __init__(
+        self,
+        store: Lake,
+        source: Source,
+        files: Sequence[SourceFile],
+        stated: date | None,
+        earlier: Sequence[Edition],
+    ) -> None:
+        self.is_stated = stated is not None or any(file.published_on for file in files)
+        self.fallback = stated or max(_fetched_on(file) for file in files)
+        live = [e for e in store.editions() if e.source_code == source.code and not e.is_bundled]
+        self.earlier = {e.partition: date.fromisoformat(e.published_on) for e in earlier}
+        self.newest = {
+            e.partition: date.fromisoformat(e.published_on) for e in sorted(live, key=lambda e: e.published_on)
+        }
+        self.ingested = max((datetime.fromisoformat(e.ingested_at) for e in earlier or live), default=None)
+
+    def of(self, state: Parsed) -> date:
+        """The day that the content tells, else the one stated, else that of the fetch.
+
+        What is fetched later was not published earlier: where only the clock gives the day, and gives one before
+        that of the partition's last live edition, that edition's day is taken, so that newer figures are not
+        filed behind older ones.
+        """
+        if state.published_on:
+            return state.published_on
+        if self.is_stated:
+            return self.fallback
+        if state.partition in self.earlier:
+            return self.earlier[state.partition]
+        return max(self.fallback, self.newest.get(state.partition, self.fallback))
+
+    def ingested_at(self, obtained: datetime) -> datetime:
+        """When the bytes were obtained, not before those of the editions before: it orders editions of one day."""
+        if self.ingested is None:
+            return obtained
+        return self.ingested if self.earlier else max(obtained, self.ingested + timedelta(microseconds=1))
+
+    def finding(self, state: Parsed) -> gates.Finding | None:
+        """A warning where the clock gave a day before that of the edition before."""
+        if state.published_on or self.of(state) == self.fallback:
+            return None
+        return gates.Finding(
+            "clock",
+            f"the clock said {self.fallback}, before the last edition's {self.of(state)}, whose day was taken",
+            remedy="Set the clock, and load the files again with their day of publication.",
+        )
 
 
 def make_edition_id(published_on: date, hashes: Sequence[str]) -> str:

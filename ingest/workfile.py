@@ -143,7 +143,7 @@ def edition_frame(editions: list[Edition]) -> pl.DataFrame:
         pl.col("ingested_at").str.to_datetime(time_zone="UTC", time_unit="us")
     )
     part = ["source_code", "table_name", "edition_partition"]
-    frame = frame.sort([*part, "published_on", pl.col("is_bundled").not_(), "edition_id"])
+    frame = frame.sort([*part, "published_on", pl.col("is_bundled").not_(), "ingested_at", "edition_id"])
     frame = frame.with_columns(
         pl.col("row_count").shift().over([*part, "is_bundled"]).alias("previous_row_count"),
         (pl.int_range(pl.len()).over(part) == pl.len().over(part) - 1).alias("is_latest"),

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from ingest.errors import GateError, IngestError, LayoutError, SourceError
+from ingest import archive, load, workfile
+from ingest.errors import GateError, IngestError, LakeError, LayoutError, SourceError
 from ingest.lake import Lake
 from ingest.load import load_all, load_files
 from ingest.settings import Settings
@@ -129,3 +130,62 @@ def test_a_table_that_the_source_does_not_name_is_an_error(
     monkeypatch.setattr(Source, "parse", property(lambda self: lambda files: Parsed({"deal": pl.DataFrame()}, 0)))
     with pytest.raises(SourceError, match="yields deal"):
         load_files(settings, source, [write(tmp_path / "t.csv", GOOD)])
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+@pytest.mark.parametrize("with_archive", [True, False])
+def test_a_damaged_file_of_the_lake_is_made_again(
+    tmp_path: Path, settings: Settings, source: Source, damage: str, with_archive: bool
+) -> None:
+    record = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)], published_on=date(2025, 3, 1))
+    path = settings.lake / record.tables[0].file
+    whole = path.read_bytes()
+    if with_archive:
+        load_all(settings, source)
+        assert path.read_bytes() == whole
+    else:
+        for kept in settings.archive.rglob("*"):
+            if kept.is_file():
+                kept.unlink()
+        # The lake is whole: the bytes that it was read from are not asked for.
+        load_all(settings, source)
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    if with_archive:
+        load_all(settings, source)
+        assert path.read_bytes() == whole
+    else:
+        with pytest.raises(LakeError, match="the archive holds no bytes"):
+            load_all(settings, source)
+
+
+def latest_id(settings: Settings) -> str:
+    frame = workfile.edition_frame(Lake(settings.lake).editions())
+    return str(frame.filter(pl.col("is_latest"))["edition_id"].item())
+
+
+@pytest.mark.parametrize("years", [-11, 70])
+def test_a_clock_that_jumps_neither_loses_nor_hides_what_is_loaded(
+    tmp_path: Path, settings: Settings, source: Source, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    first = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)])
+    day = date.fromisoformat(first.published_on)
+    jumped = datetime(day.year + years, 1, 1, tzinfo=UTC)
+    for module in (load, archive):
+        monkeypatch.setattr(module, "datetime", type("Clock", (datetime,), {"now": lambda tz: jumped}))
+    second = load_files(settings, source, [write(tmp_path / "t.csv", GOOD.replace("1.5", "1.75"))])
+    assert latest_id(settings) == second.edition_id
+    monkeypatch.undo()
+    monkeypatch.setattr(Source, "parse", property(lambda self: parse))
+    third = load_files(settings, source, [write(tmp_path / "t.csv", GOOD.replace("1.5", "1.875"))])
+    days = [record.published_on for record in (first, second, third)]
+    assert days == sorted(days)
+    assert third.edition_id not in {first.edition_id, second.edition_id}
+    assert any(warning.startswith("clock: ") for record in (second, third) for warning in record.warnings)
+    # Loaded again, each keeps its day.
+    for record in (first, second, third):
+        files = [archive.Archive(settings.archive).get(source.code, record.files[0]["sha256"])]
+        assert load.load_archived(settings, source, files, force=True).published_on == record.published_on
+    assert latest_id(settings) == third.edition_id

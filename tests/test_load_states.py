@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from ingest import compile as compiling
 from ingest import edition, load, source
 from ingest.errors import LayoutError, SourceError
-from ingest.lake import Lake
+from ingest.lake import Edition, Lake
 from ingest.load import load_all, load_files
 from ingest.settings import Settings
 from ingest.source import Parsed, Source, SourceFile
@@ -123,6 +124,29 @@ def test_nothing_is_committed_where_a_state_cannot_be_read(tmp_path: Path, setti
         load_files(settings, made, [write(tmp_path, FIRST, "2023-01-01,?")])
     assert committed(settings) == {}
     assert list(settings.quarantine.rglob("reason.json"))
+
+
+def test_a_load_that_was_cut_short_between_two_states_is_completed(
+    tmp_path: Path, settings: Settings, made: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, FIRST, SECOND, THIRD)
+    commit, done = Lake.commit, []
+
+    def one_and_no_more(self: Lake, *arguments: Any) -> Edition:
+        if done:
+            raise KeyboardInterrupt
+        done.append(commit(self, *arguments))
+        return done[0]
+
+    monkeypatch.setattr(Lake, "commit", one_and_no_more)
+    with pytest.raises(KeyboardInterrupt):
+        load_files(settings, made, [path])
+    assert list(committed(settings)) == ["2022-01-01"]
+    monkeypatch.undo()
+    monkeypatch.setattr(Source, "parse", property(lambda self: parse))
+    load_all(settings, made)
+    assert list(committed(settings)) == ["2022-01-01", "2023-01-01", "2024-01-01"]
+    assert [record.completes for record in Lake(settings.lake).editions()] == [False, False, True]
 
 
 def test_two_states_of_one_day_are_an_error(tmp_path: Path, settings: Settings, made: Source) -> None:

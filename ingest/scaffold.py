@@ -38,6 +38,8 @@ fetch:
   downloads:
     - {{url: "https://REPLACE/table.csv", name: table.csv}}
   seconds_between_requests: 1
+columns:  # REPLACE: for each canonical column that is read, the publisher's own columns behind it
+  {table}: {{}}
 caveats:
   - "REPLACE: what bites first."
   - "REPLACE: No bundled edition: why there is none (remove this line once there is one)."
@@ -160,6 +162,10 @@ def missing_parts(code: str, *, sources_dir: Path | None = None, tests_dir: Path
         lacks.append(f"tests/sources/{test.name}")
     if candidate.spec.kind == "publisher" and not candidate.has_connector:
         lacks.append("a way to fetch it: addresses under fetch.downloads in source.yml, or fetch.py")
+    if candidate.spec.kind == "publisher" and not all(
+        candidate.spec.columns.get(table) for table in candidate.spec.tables
+    ):
+        lacks.append("the publisher's columns behind the canonical ones (columns) in source.yml")
     if (
         candidate.spec.licence.redistribution != "never"
         and not candidate.has_bundled_edition

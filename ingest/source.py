@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ingest.errors import SourceError
 
@@ -122,7 +122,26 @@ class SourceSpec(BaseModel):
         description="columns of a table whose combinations an edition must keep when it replaces its partition",
     )
     fetch: FetchPolicy = Field(default_factory=FetchPolicy)
+    columns: dict[str, dict[str, tuple[str, ...]]] = Field(
+        default_factory=dict,
+        description="for each canonical table and column, the publisher's own columns that it is read from, in any "
+        "of its layouts; <year>, <month>, <currency> and <country> stand for a part that varies. What is not named "
+        "is set in reading. A curated source has none: its columns are typed from the documents that the rows cite.",
+    )
     caveats: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _columns_are_canonical(self) -> SourceSpec:
+        """Every canonical table and column that `columns` names exists, and the source fills the table."""
+        from ingest import lake
+
+        for table, columns in self.columns.items():
+            if table not in self.tables:
+                raise ValueError(f"columns: the source does not fill {table}")
+            known = {column.name for column in lake.contract(table).columns}
+            if unknown := sorted(set(columns) - known):
+                raise ValueError(f"columns: {table} has no column {', '.join(unknown)}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,6 @@ select
     scoped.quantity,
     scoped.currency,
     scoped.value as sales_jpy,
-    scoped.quantity,
     scoped.status,
     scoped.source_code,
     scoped.edition_id

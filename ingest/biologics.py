@@ -57,3 +57,23 @@ def has_biologic_us_name(name: pl.Expr) -> pl.Expr:
     """Whether a US generic name names a biologic substance; false for null and for names that are not reviewed."""
     named = us_names().filter(pl.col("substance_id").is_in(substance_ids()))
     return comparable(name).is_in(named["alias"].to_list()).fill_null(False)
+
+
+# Stems of INNs and words that publishers use for biologics: antibodies, fusion proteins, enzymes, hormones, cytokines,
+# coagulation factors, vaccines, immunoglobulins, and products of genes and cells. Wide on purpose: what such a name is,
+# the models decide, and what turns out to be no biologic is counted as not classified.
+_STEMS = "|".join(
+    (
+        r"mab\b|cept\b|fusp\b|kinra\b",
+        r"\w(?:[ts]id|lip|fat|[sd]orn|tepl|nucle|argin|agin)ase\b|\w+ase (?:alfa|beta)\b",
+        r"\b(?:alfa|alpha|beta|gamma|delta|theta|zeta)\b|interferon|poetin|grastim|tropin|insulin|leukin",
+        r"(?:ermin|plasmin|nermin|hirudin|parin)\b|toxin|vaccin|toxoid|antigen|meran\b",
+        r"globulin|coagulation factor|fibrinogen|thrombin|albumin|plasma|protein|aprotinin|hyaluronidase",
+        r"vec\b|leucel|temcel|\bcells?\b|chondrocyte|thymidine kinase",
+    )
+)
+
+
+def has_biologic_stem(name: pl.Expr) -> pl.Expr:
+    """Whether a name holds a stem or word of biologics (an INN stem, `vaccine`, `immunoglobulin`); false for null."""
+    return name.str.normalize("NFKC").str.to_lowercase().str.contains(_STEMS).fill_null(False)

@@ -81,3 +81,16 @@
 {% macro default__days_between(first, last) -%}
     datediff(cast({{ last }} as date), cast({{ first }} as date))
 {%- endmacro %}
+
+{# A quantile of a group, interpolated between neighbours; null where the group is empty. #}
+{% macro quantile(expression, share) -%}
+    {{ return(adapter.dispatch('quantile', 'biopharma')(expression, share)) }}
+{%- endmacro %}
+
+{% macro duckdb__quantile(expression, share) -%}
+    quantile_cont({{ expression }}, {{ share }})
+{%- endmacro %}
+
+{% macro default__quantile(expression, share) -%}
+    percentile_cont({{ share }}) within group (order by {{ expression }})
+{%- endmacro %}

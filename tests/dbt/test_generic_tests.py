@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.dbt import trade_generic_cases
+from tests.dbt import pipeline_generic_cases, trade_generic_cases
 from tests.dbt.conftest import DBT_PROJECT, DbtRun, run_dbt
 
 Row = dict[str, Any]
@@ -386,7 +386,7 @@ CASES = [
     ),
 ]
 
-CASES += [Case(*entry) for entry in trade_generic_cases.CASES]
+CASES += [Case(*entry) for entry in [*trade_generic_cases.CASES, *pipeline_generic_cases.CASES]]
 
 
 def _select(rows: list[Row]) -> str:

@@ -355,9 +355,10 @@ def _canonical(rows: pl.DataFrame, file: SourceFile, listed_on: date) -> pl.Data
 
 
 def trim(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """Biosimilars, advanced therapies, and medicines whose substance is a biologic under at least one rule set."""
+    """Biosimilars, advanced therapies, and medicines whose substance is a biologic by the vocabulary or its name."""
     is_biologic = biologics.comparable(pl.col("ingredient_name")).is_in(biologics.aliases("inn"))
+    is_named = biologics.has_biologic_stem(pl.col("ingredient_name"))
     marked = pl.col("is_biosimilar").fill_null(value=False) | pl.col("is_atmp").fill_null(value=False)
     # The address is the agency's page of the medicine; the number leads there too.
-    kept = tables["product_identity"].filter(marked | is_biologic.fill_null(value=False))
+    kept = tables["product_identity"].filter(marked | is_named | is_biologic.fill_null(value=False))
     return {"product_identity": kept.with_columns(document_url=pl.lit(None, dtype=pl.String))}

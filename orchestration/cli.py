@@ -14,6 +14,7 @@ import typer
 
 from ingest.errors import IngestError
 from ingest.settings import Settings
+from orchestration.errors import as_storage_error
 
 # Libraries that report usage are told not to before any of them is imported.
 for _name, _value in {
@@ -498,6 +499,8 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("Interrupted.", "The current release stands; run again to go on.", code=130)
     except Exception as error:
+        if refused := as_storage_error(error):
+            _fail(refused.text.removesuffix(refused.remedy).strip(), refused.remedy)
         _fail(
             f"{type(error).__name__}: {error}",
             "This is a defect of the program: set BIOPHARMA_DEBUG=1 to see where; the current release stands.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from ingest.errors import IngestError
@@ -36,3 +37,36 @@ class BuildError(RunError):
 
 class ReleaseError(RunError):
     """A release cannot be made, or does not hold what its manifest says."""
+
+
+class StorageError(RunError):
+    """The disk is full, or something may not be written."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL_TEXT = ("No space left on device", "File too large", "Disk quota exceeded", "Failed to offload data block")
+_CLOSED_TEXT = ("Read-only file system", "Permission denied", "Operation not permitted")
+
+
+def as_storage_error(error: BaseException) -> StorageError | None:
+    """What the operating system refused, in words; None for an error of another kind.
+
+    Python says it by number; DuckDB and Polars only in the text of their own errors.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    text = str(error)
+    name = str(error.filename) if isinstance(error, OSError) and error.filename else None
+    if number in _FULL or any(words in text for words in _FULL_TEXT):
+        return StorageError(
+            f"there is no room left to write ({text})",
+            file=name,
+            remedy="Free space, or raise the quota, and run again; the current release stands.",
+        )
+    if number in _CLOSED or any(words in text for words in _CLOSED_TEXT):
+        return StorageError(
+            f"something may not be read or written ({text})",
+            file=name,
+            remedy="Give this user the installation's folder to write in, and run again; the current release stands.",
+        )
+    return None

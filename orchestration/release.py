@@ -33,7 +33,7 @@ from ingest.settings import Settings
 from orchestration import differences, reader
 from orchestration import fingerprint as inputs
 from orchestration.catalog import OWN_TABLES, SCHEMAS
-from orchestration.errors import ReleaseError
+from orchestration.errors import ReleaseError, as_storage_error
 from orchestration.text import rows_text
 
 STORAGE_VERSION = "v1.0.0"
@@ -283,7 +283,14 @@ def _row_counts(connection: duckdb.DuckDBPyConnection, database: str | None = No
 def _building_connection(settings: Settings, content: Content, building: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     from ingest import workfile
 
-    connection = workfile.connect(settings.work_file, settings)
+    try:
+        connection = workfile.connect(settings.work_file, settings)
+    except duckdb.Error as error:
+        raise as_storage_error(error) or ReleaseError(
+            f"the work file cannot be opened ({error})",
+            file=str(settings.work_file),
+            remedy="It is made anew by a run: biopharma run --force.",
+        ) from error
     try:
         found = connection.execute("select build_id from run.build").fetchall()
         if found != [(content.build_id,)]:
@@ -298,6 +305,12 @@ def _building_connection(settings: Settings, content: Content, building: Path) -
         for schema in SCHEMAS:
             connection.execute(f"create schema published.{schema}")
         yield connection
+    except duckdb.Error as error:
+        raise as_storage_error(error) or ReleaseError(
+            f"the work file cannot be read, or the release cannot be written ({error})",
+            file=str(settings.work_file),
+            remedy="Run again, which makes the work file anew: biopharma run --force.",
+        ) from error
     finally:
         connection.close()
 

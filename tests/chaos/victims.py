@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import csv
-from datetime import date, timedelta
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 
-from ingest import load, workfile
+from ingest import archive, load, workfile
+from ingest.errors import IngestError
 from ingest.settings import Settings
 from ingest.source import get
 from orchestration import pipeline
+from orchestration.errors import as_storage_error
+from orchestration.lock import exclusive
 
 MARK = "marts.mart_policy_claim_check"
 
@@ -44,3 +52,83 @@ def publish(settings: Settings, number: int) -> None:
 def run(settings: Settings) -> None:
     """A whole run."""
     pipeline.run(settings, force=True)
+
+
+# Attempts that a fault may stop ----------------------------------------------------------------------------------
+
+DONE = "done"
+
+
+def load_source(settings: Settings, code: str) -> None:
+    """Bring a source's editions up to date, as every run does."""
+    pipeline.load_source(settings, code)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file."""
+    return archive.sha256_of(path)
+
+
+def attempt(
+    settings: Settings,
+    path: Path,
+    number: int,
+    words: Path,
+    *,
+    file_kilobytes: int | None = None,
+    user: int | None = None,
+    clock_years: int | None = None,
+    mark: bool = True,
+) -> None:
+    """Load a file and publish under a fault; writes what a user would be told, or that it is done."""
+    if clock_years is not None:
+        _set_clock(clock_years)
+    if user is not None:
+        # Once as who we are: the interpreter loads what it needs, which the other user may not be able to read.
+        load.parse_files(get("ecb_fx"), load.in_hand(get("ecb_fx"), [path]))
+        os.setgroups([])
+        os.setgid(user)
+        os.setuid(user)
+    if file_kilobytes is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_kilobytes * 1024, resource.RLIM_INFINITY))
+
+    def work() -> None:
+        with exclusive(settings, "a run"):
+            pipeline.load_files(settings, "ecb_fx", [path], force=True)
+            if mark:
+                publish(settings, number)
+            else:
+                pipeline.publish(settings, force=True)
+
+    _say(work, words)
+
+
+def run_and_say(settings: Settings, words: Path) -> None:
+    """A whole run; writes what a user would be told."""
+    _say(lambda: run(settings), words)
+
+
+def _say(work: Callable[[], None], words: Path) -> None:
+    try:
+        work()
+        said = DONE
+    except IngestError as error:
+        said = f"{type(error).__name__}: {error.text}"
+    except Exception as error:
+        named = as_storage_error(error)
+        said = f"{type(named).__name__}: {named.text}" if named else f"unnamed {type(error).__name__}: {error}"
+    words.write_text(said, encoding="utf-8")
+
+
+def _set_clock(years: int) -> None:
+    """Shift what every module of the project takes for the present time."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(days=365 * years)
+
+    for name, module in list(sys.modules.items()):
+        if name.split(".")[0] in {"ingest", "orchestration", "data_quality"} and hasattr(module, "datetime"):
+            module.datetime = Shifted

@@ -119,6 +119,12 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "row_count": "Rows.",
             "column_count": "Columns.",
             "last_data_year": "Latest year of data in the table, where it has a column of that name.",
+            "theme": "Theme of a mart; null for other tables.",
+            "key_columns": "Columns that tell the rows apart, separated by commas; null where none are declared.",
+            "source_codes": "Sources that the rows name, separated by commas (catalog.sources); null for none.",
+            "licences": "Licences of these sources, separated by semicolons.",
+            "definition_ids": "Definitions that the rows name, separated by commas (vocabulary.definition).",
+            "example_sql": "A query on the table: one of the documented examples, else its first rows.",
         },
     ),
     ("catalog", "columns"): Described(
@@ -129,9 +135,38 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "column_name": "Column.",
             "position": "Place in the table, from 1.",
             "data_type": "DuckDB type.",
-            "unit": "What one unit of the value means, where the column has one.",
+            "unit": "What one unit of the value means: as contract or description say it, else as the name does.",
             "allowed_values": "Closed set of values, separated by commas, where there is one.",
             "description": "Meaning.",
+        },
+    ),
+    ("catalog", "column_lineage"): Described(
+        "One row per column of a mart (or of a model in schema quality) and column of facts or vocabulary that its "
+        "value is made from, followed through the SQL of all models. Columns that only select or join rows are not "
+        "in it, and a column without a row is a constant or a count.",
+        {
+            "schema_name": "Schema of the table.",
+            "table_name": "Table.",
+            "column_name": "Column.",
+            "origin_schema": "facts or vocabulary.",
+            "origin_table": "Table that the value comes from.",
+            "origin_column": "Column that the value comes from.",
+        },
+    ),
+    ("catalog", "source_to_mart"): Described(
+        "One row per source, publisher's column, column of facts and column of a mart that is made from it: where a "
+        "publisher's header leads, and what a mart's figure was read from. A source is listed where it has rows in "
+        "the table of facts and the mart names it in source_codes.",
+        {
+            "source_code": _SOURCE_CODE,
+            "publisher_column": "The publisher's own column, element or field; <year> and the like stand for a part "
+            "of the name that varies. Null where the value was read from no column.",
+            "fact_table": "Table of schema facts.",
+            "fact_column": "Column of that table.",
+            "mart_name": "Mart.",
+            "mart_column": "Column of the mart.",
+            "origin_kind": "column: read from the publisher's column; document: typed from the documents that the "
+            "rows cite; rule: set in reading, the same for all rows or decided from several cells.",
         },
     ),
     ("catalog", "sources"): Described(

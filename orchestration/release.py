@@ -2,7 +2,7 @@
 
     releases/0004/warehouse.duckdb    schemas marts, facts, vocabulary, quality, catalog; every column described
                   parquet/<mart>.parquet
-                  dictionary.json     every table and column with description, type and unit
+                  dictionary/         every table, column, definition and source, as a page and as JSON
                   manifest.json       inputs, licences, engines, and the SHA-256 of every other file
                   notes.md            what is new, what was revised, what is known to be wrong
                   diff.json           what differs from the release before it, mart by mart
@@ -22,7 +22,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,13 @@ from typing import Any
 import duckdb
 
 from ingest.settings import Settings
-from orchestration import differences, reader
+from orchestration import dictionary, dictionary_page, differences, reader
 from orchestration import fingerprint as inputs
 from orchestration.catalog import OWN_TABLES, SCHEMAS
 from orchestration.errors import ReleaseError, as_storage_error
 from orchestration.text import rows_text
 
 STORAGE_VERSION = "v1.0.0"
-DICTIONARY = "dictionary.json"
 MANIFEST = "manifest.json"
 NOTES = "notes.md"
 DIFF = "diff.json"
@@ -111,7 +110,8 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _copy_tables(connection, content)
             _reached("tables", progress)
             _write_catalog(connection, release_id, created_at, content, previous)
-            _describe(connection)
+            dictionary.write_lineage(connection, settings)
+            _describe(connection, settings)
             connection.commit()
             _create_macros(connection, settings)
             _refuse_restricted(connection, settings)
@@ -119,11 +119,11 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _reached("catalog", progress)
             _write_parquet(connection, building / "parquet")
             _reached("parquet", progress)
-            dictionary = _dictionary(connection, release_id)
+            described = dictionary.content(connection)
             manifest = _manifest(connection, settings, content, previous, (release_id, created_at))
             notes = _notes(connection, manifest, previous, diff, created_at.date())
             connection.execute("checkpoint published")
-        _write_json(building / DICTIONARY, dictionary)
+        dictionary_page.write(building / dictionary_page.FOLDER, described, SCHEMAS)
         (building / NOTES).write_text(notes, encoding="utf-8")
         if diff is not None:
             compared = {"earlier": previous.release_id if previous else None, "later": release_id}
@@ -381,7 +381,8 @@ def _write_catalog(
     )
     connection.execute(
         "create table published.catalog.tables (schema_name varchar, table_name varchar, description varchar, "
-        "row_count bigint, column_count bigint, last_data_year bigint)"
+        "row_count bigint, column_count bigint, last_data_year bigint, theme varchar, key_columns varchar, "
+        "source_codes varchar, licences varchar, definition_ids varchar, example_sql varchar)"
     )
 
 
@@ -493,7 +494,7 @@ def _work_comments(
     return found
 
 
-def _describe(connection: duckdb.DuckDBPyConnection) -> None:
+def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Comment every published table and column, and fill catalog.tables and catalog.columns."""
     texts = _texts(connection)
     columns_of: dict[tuple[str, str], list[Any]] = {}
@@ -505,8 +506,9 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
         text = texts.get((schema, table), (None, {}))[1].get(column) or _ColumnText(None)
         if not text.description:
             undescribed.append(f"{schema}.{table}.{column}")
+        unit = text.unit or dictionary.unit_of(column, data_type, text.description or "")
         columns_of.setdefault((schema, table), []).append(
-            (schema, table, column, position, data_type, text.unit, text.allowed, text.description)
+            (schema, table, column, position, data_type, unit, text.allowed, text.description)
         )
     undescribed += [f"{schema}.{table}" for schema, table in columns_of if not texts.get((schema, table), (None,))[0]]
     if undescribed:
@@ -525,6 +527,7 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(";".join(comments))
     _insert(connection, "catalog.columns", [column for columns in columns_of.values() for column in columns])
     tables = []
+    facts = dictionary.of_tables(connection, settings)
     for (schema, table), columns in columns_of.items():
         has_year = any(column[2] == "last_data_year" for column in columns)
         rows = (
@@ -533,7 +536,8 @@ def _describe(connection: duckdb.DuckDBPyConnection) -> None:
             else _one(connection, f"select count(*) from published.{schema}.{table}")
         )
         year = _one(connection, f"select max(last_data_year) from published.{schema}.{table}") if has_year else None
-        tables.append((schema, table, texts[schema, table][0], rows, len(columns), year))
+        more = astuple(facts[schema, table])
+        tables.append((schema, table, texts[schema, table][0], rows, len(columns), year, *more))
     _insert(connection, "catalog.tables", tables)
 
 
@@ -564,29 +568,6 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
                 f"copy (select * from published.marts.{table} order by all) "
                 f"to '{_quoted(folder / f'{table}.parquet')}' (format parquet, compression zstd)"
             )
-
-
-def _dictionary(connection: duckdb.DuckDBPyConnection, release_id: str) -> dict[str, Any]:
-    tables = []
-    for schema, table, description, rows in connection.execute(
-        "select schema_name, table_name, description, row_count from published.catalog.tables order by 1, 2"
-    ).fetchall():
-        columns = connection.execute(
-            "select column_name, data_type, unit, allowed_values, description from published.catalog.columns "
-            "where schema_name = ? and table_name = ? order by position",
-            [schema, table],
-        ).fetchall()
-        names = ("name", "type", "unit", "allowed_values", "description")
-        tables.append(
-            {
-                "schema": schema,
-                "table": table,
-                "description": description,
-                "row_count": rows,
-                "columns": [dict(zip(names, column, strict=True)) for column in columns],
-            }
-        )
-    return {"release_id": release_id, "schemas": SCHEMAS, "tables": tables}
 
 
 def _manifest(

@@ -1,16 +1,39 @@
 -- Table macros that every release carries, for turns that analysts' queries take again and again.
 -- Each statement makes one; they refer to published tables by schema and name.
 
--- search('recombinant'): tables and columns whose name or description holds a wording.
+-- search('recombinant'): tables, columns, publishers' columns, definitions and sources that hold a wording, whatever its
+-- case. A publisher's column says which column of facts is read from it and which marts that column feeds.
 create macro catalog.search(wording) as table
-    select 'column' as kind, schema_name, table_name, column_name, data_type, unit, description
-    from catalog.columns
-    where column_name ilike '%' || wording || '%' or description ilike '%' || wording || '%'
-    union all
-    select 'table', schema_name, table_name, null, null, null, description
-    from catalog.tables
-    where table_name ilike '%' || wording || '%' or description ilike '%' || wording || '%'
-    order by kind desc, schema_name, table_name, column_name;
+    with found as (
+        select 1 as place, 'table' as kind, schema_name, table_name, null as column_name, null as source_code,
+            null as data_type, null as unit, description, table_name as name
+        from catalog.tables
+        union all
+        select 2, 'column', schema_name, table_name, column_name, null, data_type, unit, description, column_name
+        from catalog.columns
+        union all
+        select 3, 'publisher_column', 'facts', fact_table, fact_column, source_code, null, null,
+            publisher_column || ' feeds ' || string_agg(distinct mart_name || '.' || mart_column, ', '
+                order by mart_name || '.' || mart_column),
+            publisher_column
+        from catalog.source_to_mart
+        where publisher_column is not null
+        group by source_code, publisher_column, fact_table, fact_column
+        union all
+        select 4, 'definition', 'vocabulary', 'definition', definition_id, null, null, null,
+            title || ': ' || sentence, definition_id
+        from vocabulary.definition
+        union all
+        select 5, 'source', null, null, null, source_code, null, null,
+            publisher || ': ' || title || '. ' || description, source_code
+        from catalog.sources
+    )
+    select kind, schema_name, table_name, column_name, source_code, data_type, unit, description
+    from found
+    where contains(lower(name), lower(wording))
+        or (kind <> 'publisher_column' and contains(lower(description), lower(wording)))
+    order by place, not contains(lower(name), lower(wording)), schema_name = 'marts' desc, schema_name, table_name,
+        column_name, source_code;
 
 -- in_currency('JPY', 'USD'): average rates by calendar year, as units of the second currency for one of the first.
 -- Multiply a flow of that year by `rate`. Rates of the ECB by way of the euro; a year under way is provisional.

@@ -154,7 +154,7 @@ def test_manifest_names_inputs_checksums_and_licences(built: Home) -> None:
         assert sha256_of(directory / name) == about["sha256"]
     present = {p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file()}
     assert present == {*manifest["files"], "manifest.json"}
-    assert {"warehouse.duckdb", "dictionary.json", "notes.md"} <= present
+    assert {"warehouse.duckdb", "dictionary/dictionary.json", "notes.md"} <= present
     assert any(name.startswith("data_docs/") for name in present)
     assert {e["edition_id"] for e in manifest["editions"]} == {e.edition_id for e in built.report.editions}
     assert all(len(file["sha256"]) == 64 for e in manifest["editions"] for file in e["files"] if not _curated(e))
@@ -167,7 +167,7 @@ def _curated(edition: dict[str, str]) -> bool:
 
 
 def test_dictionary_is_that_of_the_database(built: Home) -> None:
-    dictionary = json.loads((reader.current_dir(built.settings) / "dictionary.json").read_text())
+    dictionary = json.loads((reader.current_dir(built.settings) / "dictionary" / "dictionary.json").read_text())
     columns = [(t["schema"], t["table"], c["name"], c["type"]) for t in dictionary["tables"] for c in t["columns"]]
     described = ask(built.settings, "select schema_name, table_name, column_name, data_type from duckdb_columns() "
                     "where not internal")  # fmt: skip

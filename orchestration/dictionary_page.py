@@ -258,7 +258,8 @@ _PAGE = """\
 <thead><tr><th scope="col">Definition</th><th scope="col">Sentence</th><th scope="col">Author</th></tr></thead>
 <tbody>
 {% for entry in definitions %}
-<tr id="definition.{{ entry.definition_id }}"><td><code>{{ entry.definition_id }}</code></td><td><strong>{{ entry.title }}.</strong> {{ entry.sentence }}</td>
+<tr id="definition.{{ entry.definition_id }}"><td><code>{{ entry.definition_id }}</code></td>
+<td><strong>{{ entry.title }}.</strong> {{ entry.sentence }}</td>
 <td>{% if entry.source_url %}<a href="{{ entry.source_url }}" rel="noreferrer">{{ entry.author }}</a>
 {%- else %}{{ entry.author }}{% endif %}</td></tr>
 {% endfor %}

@@ -27,7 +27,7 @@ from ingest.errors import IngestError
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
-from orchestration import fingerprint, release, retention
+from orchestration import fingerprint, model_docs, release, retention
 from orchestration.errors import BlockedError, BuildError, PartlyFetchedError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -393,6 +393,7 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             as_of=as_of,
             checks={stage: checks_file(settings, stage) for stage in GATES},
             data_docs=settings.work / "data_docs",
+            model_docs=model_docs.build(settings, lambda command, target: _invoke_dbt(settings, command, target)),
         )
         made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
         retention.prune(settings)

@@ -7,6 +7,7 @@
                   notes.md            what is new, what was revised, what is known to be wrong
                   diff.json           what differs from the release before it, mart by mart
                   data_docs/          the expectations as pages
+                  dbt_docs/           the models, their SQL and their graph as one page
     current -> releases/0004
 
 A release is built in a hidden directory and renamed when it has verified; then the link is replaced. Whatever
@@ -30,7 +31,7 @@ from typing import Any
 import duckdb
 
 from ingest.settings import Settings
-from orchestration import dictionary, dictionary_page, differences, reader
+from orchestration import dictionary, dictionary_page, differences, model_docs, reader
 from orchestration import fingerprint as inputs
 from orchestration.catalog import OWN_TABLES, SCHEMAS
 from orchestration.errors import ReleaseError, as_storage_error
@@ -84,6 +85,7 @@ class Content:
     as_of: date | None
     checks: dict[str, Path]
     data_docs: Path
+    model_docs: Path | None = None
 
 
 def make(settings: Settings, content: Content, *, progress: Callable[[str], None] = lambda at: None) -> Release:
@@ -130,6 +132,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _write_json(building / DIFF, {**compared, **differences.as_json(diff)})
         if content.data_docs.is_dir():
             shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
+        model_docs.copy(content.model_docs, building / "dbt_docs")
         _reached("documents", progress)
         manifest["files"] = _checksums(building)
         _write_json(building / MANIFEST, manifest)

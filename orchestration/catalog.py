@@ -169,6 +169,31 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "rows cite; rule: set in reading, the same for all rows or decided from several cells.",
         },
     ),
+    ("catalog", "models"): Described(
+        "One row per model: how the tables of this release were worked out, as it was run. The rule by which the "
+        "facts behind any figure are found again (biopharma explain).",
+        {
+            "schema_name": "Layer: staging (latest editions), intermediate, marts, quality.",
+            "table_name": "Model.",
+            "language": "sql or python.",
+            "code": "The query as it was run, or the text of the Python function.",
+            "settings": "Settings of a Python function (seed, runs), as JSON.",
+            "inputs": "What the model reads, separated by commas.",
+            "grain": "Columns that tell its rows apart, separated by commas; null where no test states them.",
+            "description": "What one row is and what the model does.",
+            "column_descriptions": "Meaning of its columns, as JSON.",
+        },
+    ),
+    ("catalog", "lineage"): Described(
+        "One row per column of a model: its formula in words and the columns that it follows from.",
+        {
+            "relation_name": "Model, with its schema.",
+            "column_name": "Column.",
+            "formula": "How it is worked out within the model, in words; empty where it is handed on as it is.",
+            "value_columns": "Columns whose values enter it, separated by commas; facts.* are published tables.",
+            "condition_columns": "Columns that decide which values enter, separated by commas.",
+        },
+    ),
     ("catalog", "sources"): Described(
         "One row per source: who publishes it, under which terms, and what of it is in this release.",
         {

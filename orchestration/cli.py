@@ -224,6 +224,35 @@ def query(
 
 
 @app.command()
+def explain(
+    mart: Annotated[str, typer.Argument(help="A mart.")],
+    *,
+    column: Annotated[str, typer.Option("--column", help="The column of the figure.")],
+    where: Annotated[
+        str | None,
+        typer.Option("--where", help="Which row: a condition as after WHERE, \"country_iso3='JPN' and year=2019\"."),
+    ] = None,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Every fact and decision of the chain; default: the largest.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    release: ReleaseOption = None,
+) -> None:
+    """Walk back from a figure to the publishers' cells, and make it again from these alone."""
+    from orchestration import explain as explaining
+    from orchestration import terminal
+    from orchestration.explain import show
+
+    found = explaining.explain(Settings.from_env(), mart, column, where, release_id=release, show_all=show_all)
+    if as_json:
+        typer.echo(show.as_json(found))
+    else:
+        show.show(terminal.console(), found)
+    if found.is_reproduced is False:
+        raise typer.Exit(1)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="A mart, or `schema.table` of any published table.")],
     form: Annotated[Literal["csv", "xlsx", "parquet"], typer.Option("--format", help="Kind of file.")] = "csv",

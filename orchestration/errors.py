@@ -70,3 +70,7 @@ def as_storage_error(error: BaseException) -> StorageError | None:
             remedy="Give this user the installation's folder to write in, and run again; the current release stands.",
         )
     return None
+
+
+class ExplainError(RunError):
+    """A figure cannot be explained: there is none, there are too many, or its models cannot be taken apart."""

@@ -37,6 +37,21 @@ if TYPE_CHECKING:
 
 Stage = Literal["lake", "marts"]
 
+_CODE_SCHEMA = dict.fromkeys(
+    (
+        "schema_name",
+        "table_name",
+        "language",
+        "code",
+        "settings",
+        "inputs",
+        "grain",
+        "description",
+        "column_descriptions",
+    ),
+    pl.String(),
+)
+
 # What a work file must have passed to be published, in this order.
 GATES = ("lake", "models", "marts")
 
@@ -392,6 +407,7 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             fingerprint=state.fingerprint,
             as_of=as_of,
             checks={stage: checks_file(settings, stage) for stage in GATES},
+            code=checks_file(settings, "code"),
             data_docs=settings.work / "data_docs",
             model_docs=model_docs.build(settings, lambda command, target: _invoke_dbt(settings, command, target)),
         )
@@ -445,7 +461,7 @@ def counts(results: Sequence[CheckResult]) -> Counts:
 
 
 def checks_file(settings: Settings, stage: str) -> Path:
-    """Where the results of a stage (lake, models or marts) are kept, as Parquet."""
+    """Where the results of a stage (lake, models or marts) are kept, or the models' code, as Parquet."""
     return settings.work / "checks" / f"{stage}.parquet"
 
 
@@ -531,8 +547,42 @@ def _dbt_build(settings: Settings, select: Sequence[str] | None, progress: Progr
     if select is not None:
         command += ["--select", *select]
     result = _invoke_dbt(settings, command, settings.work / "dbt" / "target", follow)
+    if select is None:
+        _write_frame(_code_frame(result.results), checks_file(settings, "code"))
     relations = {e.node.unique_id: (e.node.schema, e.node.alias) for e in result.results if not _is_test(e.node)}
     return [_node_result(entry, relations) for entry in result.results]
+
+
+def _code_frame(results: Sequence[Any]) -> pl.DataFrame:
+    """Every model as it was run: its code, its settings, what it reads, and the columns that tell its rows apart."""
+    nodes = [entry.node for entry in results]
+    names = {node.unique_id: f"{node.schema}.{node.alias}" for node in nodes if not _is_test(node)}
+    grains = {
+        node.attached_node: ",".join(node.test_metadata.kwargs["columns"])
+        for node in nodes
+        if _is_test(node) and getattr(node.test_metadata, "name", "") == "unique_combination"
+    }
+
+    def read_by(node: Any) -> list[str]:
+        # A source is named source.<project>.<schema>.<table>.
+        return [names.get(name) or ".".join(name.split(".")[-2:]) for name in node.depends_on.nodes]
+
+    rows = [
+        (
+            node.schema,
+            node.alias,
+            str(node.language),
+            str(node.raw_code if str(node.language) == "python" else node.compiled_code).strip(),
+            json.dumps({name: node.config.get(name) for name in node.config.get("config_keys_used") or []}),
+            ",".join(dict.fromkeys(read_by(node))),
+            grains.get(node.unique_id),
+            node.description or None,
+            json.dumps({name: column.description for name, column in node.columns.items() if column.description}),
+        )
+        for node in nodes
+        if str(node.resource_type) == "model"
+    ]
+    return pl.DataFrame(rows, schema=_CODE_SCHEMA, orient="row")
 
 
 def _is_test(node: Any) -> bool:

@@ -77,13 +77,15 @@ class Release:
 class Content:
     """What is to be published: the work file's build, and where the results of its checks are.
 
-    `checks` maps the stages lake and marts to Parquet files of expectation results, and models to one of dbt's.
+    `checks` maps the stages lake and marts to Parquet files of expectation results, and models to one of dbt's;
+    `code` is the Parquet file of the models as they were run.
     """
 
     build_id: str
     fingerprint: str
     as_of: date | None
     checks: dict[str, Path]
+    code: Path
     data_docs: Path
     model_docs: Path | None = None
 
@@ -337,6 +339,7 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> Non
     copy(
         "quality.model_test", f"select * from read_parquet('{_quoted(content.checks['models'])}') where kind = 'test'"
     )
+    copy("catalog.models", f"select * from read_parquet('{_quoted(content.code)}')")
 
 
 def _work_relations(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
@@ -379,6 +382,11 @@ def _write_catalog(
     )
     connection.execute(_sources_query(connection))
     connection.execute(
+        "create table published.catalog.lineage (relation_name varchar, column_name varchar, formula varchar, "
+        "value_columns varchar, condition_columns varchar)"
+    )
+    _insert(connection, "catalog.lineage", _lineage(connection))
+    connection.execute(
         "create table published.catalog.columns (schema_name varchar, table_name varchar, column_name varchar, "
         "position integer, data_type varchar, unit varchar, allowed_values varchar, description varchar)"
     )
@@ -387,6 +395,41 @@ def _write_catalog(
         "row_count bigint, column_count bigint, last_data_year bigint, theme varchar, key_columns varchar, "
         "source_codes varchar, licences varchar, definition_ids varchar, example_sql varchar)"
     )
+
+
+def _lineage(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]:
+    """From which columns every column of a model follows, by which formula."""
+    from orchestration.explain import columns
+
+    models = columns.models_of(_records(connection, "from published.catalog.models order by all"))
+    published = columns.published_names(connection, "published")
+    names = {f"{schema}.{table}" for schema, table in _tables(connection, "published")}
+    columns_of = {
+        name: list(_columns(connection, *_parts(table))) for name, table in published.items() if table in names
+    }
+    work = str(_one(connection, "select current_database()"))
+    for name, model in models.items():
+        if model.language == "python":
+            columns_of[name] = list(_columns(connection, *_parts(name), work))
+    rows = []
+    for name, steps in columns.steps_by_model(models, columns_of).items():
+        for found in columns.lineage(models[name], steps):
+            texts = (
+                ",".join(sorted(_published_column(column, published) for column in part))
+                for part in (found.values, found.conditions)
+            )
+            rows.append((found.relation, found.column, found.formula, *texts))
+    return rows
+
+
+def _published_column(column: str, published: dict[str, str]) -> str:
+    relation, _, name = column.rpartition(".")
+    return f"{published.get(relation, relation)}.{name}"
+
+
+def _parts(name: str) -> tuple[str, str]:
+    schema, _, table = name.partition(".")
+    return schema, table
 
 
 def _sources_query(connection: duckdb.DuckDBPyConnection) -> str:

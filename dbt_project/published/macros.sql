@@ -89,3 +89,31 @@ create macro quality.as_of(day) as table
         partition by source_code, table_name, edition_partition order by published_on desc, is_bundled, edition_id desc
     ) = 1
     order by source_code, table_name, edition_partition;
+
+-- explain('mart_rnd_level', 'rnd_usd_ppp_2015'): from which columns a figure's column follows, the mart first: formula
+-- in words, the columns whose values enter it, and those that decide which do. The rows behind one figure, down to the
+-- publishers' cells: biopharma explain mart_rnd_level --column rnd_usd_ppp_2015 --where "...".
+create macro catalog.explain(mart, figure_column) as table
+    with recursive chain as (
+        select 0 as depth, 'marts.' || mart as relation_name, cast(figure_column as varchar) as column_name
+        union
+        select chain.depth + 1, regexp_extract(part.name, '^(.*)[.][^.]*$', 1), regexp_extract(part.name, '[^.]*$')
+        from chain
+        inner join catalog.lineage as step
+            on step.relation_name = chain.relation_name and step.column_name = chain.column_name
+        cross join unnest(string_split(step.value_columns, ',')) as part(name)
+        where part.name <> ''
+    )
+    select chain.depth, chain.relation_name, chain.column_name, step.formula, step.condition_columns as decided_by,
+        coalesce(described.description, json_extract_string(model.column_descriptions, '$."' || chain.column_name || '"'))
+            as description,
+        described.unit
+    from (select max(depth) as depth, relation_name, column_name from chain group by all) as chain
+    left join catalog.lineage as step
+        on step.relation_name = chain.relation_name and step.column_name = chain.column_name
+    left join catalog.columns as described
+        on described.schema_name || '.' || described.table_name = chain.relation_name
+        and described.column_name = chain.column_name
+    left join catalog.models as model
+        on model.schema_name || '.' || model.table_name = chain.relation_name
+    order by chain.depth, chain.relation_name, chain.column_name;

@@ -1,0 +1,127 @@
+"""A figure made again from nothing but the facts that its chain names.
+
+The models run as the release holds them, over tables that contain the named rows only; reviewed decisions are taken
+whole, since what they leave out has no row of its own. If a fact were missing from the chain, the figure would
+differ.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from ingest.settings import PROJECT_ROOT
+from orchestration.errors import ExplainError
+from orchestration.explain.columns import in_order
+from orchestration.explain.plan import DIALECT, Model
+
+# Sums of the same numbers in another order differ in their last digits.
+_TOLERANCE = 1e-9
+
+
+def python_runner(folder: Path | None = None) -> Callable[[Model, Callable[[str], duckdb.DuckDBPyRelation]], Any]:
+    """Runs a model that is a Python function: the project's own, never code from a release.
+
+    Raises ExplainError where the project's function is another than the one that made the release.
+    """
+    root = folder or PROJECT_ROOT / "dbt_project" / "models"
+
+    def run(model: Model, relation: Callable[[str], duckdb.DuckDBPyRelation]) -> Any:
+        name = model.name.rpartition(".")[2]
+        path = next(iter(root.rglob(f"{name}.py")), None)
+        if path is None or path.read_text(encoding="utf-8").strip() != model.code:
+            raise ExplainError(
+                f"the function {name} of this installation is not the one that made the release",
+                file=str(path) if path else None,
+                remedy="Explain it with the version that made the release, or make a new release: biopharma run.",
+            )
+        spec = importlib.util.spec_from_file_location(f"explained_{name}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        reads = {part.rpartition(".")[2]: part for part in model.inputs}
+        dbt = SimpleNamespace(
+            ref=lambda wanted: relation(reads[wanted]),
+            source=lambda schema, wanted: relation(f"{schema}.{wanted}"),
+            config=SimpleNamespace(get=lambda key, default=None: model.settings.get(key, default)),
+        )
+        return module.model(dbt, None)
+
+    return run
+
+
+def recompute(
+    connection: duckdb.DuckDBPyConnection,
+    models: Mapping[str, Model],
+    published: Mapping[str, str],
+    rows: Mapping[str, Iterable[int]],
+    figure: tuple[str, str, Mapping[str, Any]],
+) -> list[Any]:
+    """A figure (mart, column, key of the row) from the named rows of facts (row ids by relation) alone.
+
+    An empty list says that without the other facts there is no such row, which the chain then lacks.
+    """
+    mart, column, key = figure
+    tables = dict(published)
+    connection.execute("create schema again")
+    try:
+        for relation, table in published.items():
+            if relation.startswith("staging."):
+                tables[relation] = f"again.{relation.partition('.')[2]}"
+                connection.execute(
+                    f"create table {tables[relation]} as select * from {table} "
+                    "where rowid in (select unnest(?::bigint[])) order by rowid",
+                    [list(rows.get(relation, ()))],
+                )
+        run_python = python_runner()
+        for name in in_order(models, [mart]):
+            model = models[name]
+            table = f"again.{name.replace('.', '_')}"
+            if model.language == "python":
+                made = run_python(model, lambda wanted: connection.sql(f"from {tables[wanted]}"))
+                connection.register("_again", made)
+                connection.execute(f"create table {table} as from _again")
+                connection.unregister("_again")
+            else:
+                connection.execute(f"create table {table} as {_renamed(model.code, tables)}")
+            tables[name] = table
+        match = " and ".join(f'"{name}" is not distinct from ?' for name in key)
+        found = connection.execute(
+            f'select "{column}" from {tables[mart]} where {match}', list(key.values())
+        ).fetchall()
+        return [row[0] for row in found]
+    finally:
+        connection.execute("drop schema again cascade")
+
+
+def _renamed(code: str, tables: Mapping[str, str]) -> str:
+    tree = sqlglot.parse_one(code, dialect=DIALECT)
+    for table in list(tree.find_all(exp.Table)):
+        if table.db:
+            renamed = exp.to_table(tables[f"{table.db}.{table.name}"])
+            alias = table.args.get("alias")
+            renamed.set(
+                "alias", alias.copy() if alias is not None else exp.TableAlias(this=exp.to_identifier(table.name))
+            )
+            table.replace(renamed)
+    return tree.sql(DIALECT)
+
+
+def is_same(published: Any, again: Any) -> bool:
+    """Whether two values of a column are the same figure."""
+    if isinstance(published, float) and isinstance(again, float):
+        return math.isclose(published, again, rel_tol=_TOLERANCE, abs_tol=1e-12) or (
+            math.isnan(published) and math.isnan(again)
+        )
+    if isinstance(published, date) and isinstance(again, date):
+        return published.isoformat() == again.isoformat()
+    return bool(published == again) and (published is None) == (again is None)

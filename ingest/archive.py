@@ -55,6 +55,14 @@ def write_atomically(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
+def copy_atomically(path: Path, target: Path) -> None:
+    """Copy a file of any size so that a reader, or a crash, sees all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.copyfile(path, temporary)
+    temporary.replace(target)
+
+
 class Archive:
     """The archive below one directory."""
 
@@ -72,12 +80,14 @@ class Archive:
         url: str | None = None,
         published_on: date | None = None,
         fetched_at: datetime | None = None,
+        sha256: str | None = None,
     ) -> tuple[SourceFile, bool]:
         """Store a file's bytes; returns the archived file and whether the bytes are new.
 
         Bytes that are already archived keep their first sidecar, so that an unchanged pull is no new edition.
+        `sha256` is the file's hash where the caller has just computed it.
         """
-        sha256 = sha256_of(path)
+        sha256 = sha256 or sha256_of(path)
         target = self._bytes_path(source.code, sha256)
         sidecar_path = target.with_suffix(".json")
         is_new = not sidecar_path.exists()

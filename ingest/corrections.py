@@ -69,29 +69,49 @@ def read(source: Source) -> list[Correction]:
         raise SourceError(f"an entry is not valid: {error}", file=str(path), remedy="Correct the entry.") from error
 
 
+class Ledger:
+    """The corrections of one table of an edition whose rows may come in batches."""
+
+    def __init__(self, source: Source, table: str) -> None:
+        self._source = source
+        self._entries = [entry for entry in read(source) if entry.table == table]
+        self._matched: set[int] = set()
+
+    def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows with the corrections applied; SourceError where the publisher's value is not what an entry expects."""
+        for number, entry in enumerate(self._entries):
+            matches = _all_equal(frame, entry.key)
+            found = frame.filter(matches)
+            if found.is_empty():
+                continue
+            self._matched.add(number)
+            unexpected = found.filter(~_all_equal(frame, entry.expect))
+            if unexpected.height:
+                now = {name: unexpected[name][0] for name in entry.expect}
+                raise _outdated(self._source, entry, f"expects {entry.expect}, but the publisher says {now}")
+            frame = _corrected(entry, frame, matches)
+        return frame
+
+    def close(self, *, partition_is_complete: bool) -> None:
+        """Raise SourceError where an entry has matched no row, unless the rows were a part that need not hold it."""
+        for number, entry in enumerate(self._entries):
+            if partition_is_complete and number not in self._matched and not entry.may_be_gone:
+                raise _outdated(self._source, entry, "matches no row")
+
+
 def apply(source: Source, table: str, frame: pl.DataFrame, partition_is_complete: bool = True) -> pl.DataFrame:
     """Rows of a table with the source's corrections applied.
 
     Raises SourceError where an entry matches no row (unless the frame is a part of the source that need not hold
     it) or where the publisher's value is no longer what the entry expects.
     """
-    for entry in read(source):
-        if entry.table == table:
-            frame = _apply_one(source, entry, frame, partition_is_complete)
-    return frame
+    ledger = Ledger(source, table)
+    corrected = ledger.apply(frame)
+    ledger.close(partition_is_complete=partition_is_complete)
+    return corrected
 
 
-def _apply_one(source: Source, entry: Correction, frame: pl.DataFrame, partition_is_complete: bool) -> pl.DataFrame:
-    matches = _all_equal(frame, entry.key)
-    found = frame.filter(matches)
-    if found.is_empty():
-        if partition_is_complete and not entry.may_be_gone:
-            raise _outdated(source, entry, "matches no row")
-        return frame
-    unexpected = found.filter(~_all_equal(frame, entry.expect))
-    if unexpected.height:
-        now = {name: unexpected[name][0] for name in entry.expect}
-        raise _outdated(source, entry, f"expects {entry.expect}, but the publisher says {now}")
+def _corrected(entry: Correction, frame: pl.DataFrame, matches: pl.Expr) -> pl.DataFrame:
     if entry.action == "drop":
         return frame.filter(~matches)
     remark = pl.lit(f"corrected ({entry.action}): {entry.reason} {entry.evidence}")

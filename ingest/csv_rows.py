@@ -1,11 +1,12 @@
-"""A guard that Polars does not give: it fills rows that are too short, so a file that was cut off reads as data."""
+"""What Polars does not give: a guard against rows that are too short (it fills them), and bounded reading."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ingest.errors import LayoutError
 
@@ -37,6 +38,15 @@ def require_even_rows(content: bytes, name: str, *, skip_lines: int = 0) -> None
         row=skip_lines + reader.line_num,
         remedy="It is probably cut off: fetch it again.",
     )
+
+
+def line_blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """The rest of a stream in blocks of about `size` bytes, each of whole lines; the last may lack its line's end.
+
+    Polars' own batches of a scan are no bound on memory: its reader runs ahead of what is consumed.
+    """
+    while block := stream.read(size):
+        yield block if block.endswith(b"\n") else block + stream.readline()
 
 
 def _reader(content: bytes, skip_lines: int) -> _csv._reader:

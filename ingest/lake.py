@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -156,42 +156,68 @@ def conform(table: str, frame: pl.DataFrame) -> Conformed:
     and rows that share a key but differ, are rejected with the reason. Exact repeats are dropped and counted.
     """
     rules = contract(table)
-    frame = _to_schema(rules, frame)
-    checks: list[pl.Expr] = []
+    frame = to_schema(rules, frame).with_row_index("_row")
+    # Exact repeats and rows that share a key are found among the rows of which the hash of the key stands twice.
+    twins = frame.filter(key_hash(rules, frame).is_duplicated())
+    first = twins.unique(rules.schema.names(), keep="first", maintain_order=True)
+    repeats = twins.join(first, on="_row", how="anti").get_column("_row")
+    conflicts = first.filter(pl.struct(rules.key).is_duplicated()).get_column("_row")
+    if repeats.len():
+        frame = frame.filter(~pl.col("_row").is_in(repeats.implode()))
+    in_conflict = pl.col("_row").is_in(conflicts.implode()) if conflicts.len() else pl.lit(value=False)
+    bad = frame.filter(is_faulty(rules) | in_conflict)
+    rows = frame.join(bad, on="_row", how="anti", maintain_order="left") if bad.height else frame
+    reason = f"another row has the same key ({', '.join(rules.key)}) and other values"
+    return Conformed(
+        rows.drop("_row"),
+        rejected_rows(rules, bad.drop("_row"), bad.select(_reason(in_conflict, reason)).to_series()),
+        {"exact_repeat": repeats.len()} if repeats.len() else {},
+    )
+
+
+def key_hash(rules: Contract, frame: pl.DataFrame) -> pl.Series:
+    """A hash of each row's key: rows of one key have the same, others almost never."""
+    return frame.select(pl.struct(rules.key).hash()).to_series()
+
+
+def is_faulty(rules: Contract) -> pl.Expr:
+    """True for a row that breaks a rule of its own, whatever other rows hold; cheap where all rows are right."""
+    return pl.any_horizontal(condition for condition, _, _ in _row_rules(rules)).fill_null(value=False)
+
+
+def rejected_rows(rules: Contract, bad: pl.DataFrame, further: pl.Series | None = None) -> pl.DataFrame:
+    """Rows that break the contract in the form of the quarantine, each with all its reasons, `further` ones last."""
+    reasons = [_reason(*rule) for rule in _row_rules(rules)]
+    return bad.select(
+        pl.lit(rules.name).alias("table_name"),
+        pl.col("file_sha256").fill_null("?").alias("file_name"),
+        pl.col("locator").fill_null("?"),
+        pl.concat_str(
+            [*reasons, *([] if further is None else [pl.lit(further)])], separator="; ", ignore_nulls=True
+        ).alias("reason"),
+        pl.struct(list(rules.own_columns)).struct.json_encode().alias("raw"),
+    ).cast(REJECTED_SCHEMA)
+
+
+def _row_rules(rules: Contract) -> list[tuple[pl.Expr, str, pl.Expr | None]]:
+    """What a row may break by itself: the condition, the reason, and the value that is shown with it."""
+    checks: list[tuple[pl.Expr, str, pl.Expr | None]] = []
     for column in rules.columns:
         value = pl.col(column.name)
         if not column.nullable:
-            checks.append(_reason(value.is_null(), f"{column.name} is missing"))
+            checks.append((value.is_null(), f"{column.name} is missing", None))
         if column.allowed:
-            allowed = value.is_in(list(column.allowed)) | value.is_null()
-            checks.append(_reason(~allowed, f"{column.name} is not one of its allowed values", value))
+            checks.append(
+                (~value.is_in(list(column.allowed)), f"{column.name} is not one of its allowed values", value)
+            )
         if column.domain == "country":
-            known = value.is_in(vocabulary.country_codes()) | value.is_null()
-            checks.append(_reason(~known, f"{column.name} is not a country of vocabulary/country.csv", value))
+            known = value.is_in(vocabulary.country_codes())
+            checks.append((~known, f"{column.name} is not a country of vocabulary/country.csv", value))
         if column.min is not None:
-            checks.append(_reason(value < column.min, f"{column.name} is below {column.min:g}", value))
+            checks.append((value < column.min, f"{column.name} is below {column.min:g}", value))
         if column.type == "float64":
-            checks.append(_reason(value.is_nan() | value.is_infinite(), f"{column.name} is not a finite number"))
-    before = frame.height
-    frame = frame.unique(maintain_order=True)
-    dropped = {"exact_repeat": before - frame.height} if before > frame.height else {}
-    checks.append(
-        _reason(
-            pl.struct(rules.key).is_duplicated(),
-            f"another row has the same key ({', '.join(rules.key)}) and other values",
-        )
-    )
-    frame = frame.with_columns(_reasons=pl.concat_str(checks, separator="; ", ignore_nulls=True))
-    bad = frame.filter(pl.col("_reasons") != "")
-    rows = frame.filter(pl.col("_reasons") == "").drop("_reasons")
-    rejected = bad.select(
-        pl.lit(table).alias("table_name"),
-        pl.col("file_sha256").fill_null("?").alias("file_name"),
-        pl.col("locator").fill_null("?"),
-        pl.col("_reasons").alias("reason"),
-        pl.struct(list(rules.own_columns)).struct.json_encode().alias("raw"),
-    ).cast(REJECTED_SCHEMA)
-    return Conformed(rows, rejected, dropped)
+            checks.append((~value.is_finite(), f"{column.name} is not a finite number", None))
+    return checks
 
 
 def _reason(condition: pl.Expr, text: str, value: pl.Expr | None = None) -> pl.Expr:
@@ -199,7 +225,8 @@ def _reason(condition: pl.Expr, text: str, value: pl.Expr | None = None) -> pl.E
     return pl.when(condition).then(message)
 
 
-def _to_schema(rules: Contract, frame: pl.DataFrame) -> pl.DataFrame:
+def to_schema(rules: Contract, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows in the contract's columns and types, absent ones null; raises ContractError where that cannot be."""
     unknown = [name for name in frame.columns if name not in rules.schema]
     missing = [c.name for c in rules.columns if c.name not in frame.columns and not c.nullable]
     if unknown or missing:
@@ -250,9 +277,10 @@ class Edition:
     is_bundled: bool
     fingerprint: str
     files: tuple[dict[str, Any], ...]
-    tables: tuple[TableLoad, ...]
-    rows_read: int
-    rows_quarantined: int
+    # What follows is known when its rows have been written.
+    tables: tuple[TableLoad, ...] = ()
+    rows_read: int = 0
+    rows_quarantined: int = 0
     rows_dropped: dict[str, int] = field(default_factory=dict)
     quarantine_file: str | None = None
     # What the gates noticed against the edition before, without stopping the load.
@@ -264,6 +292,34 @@ class Edition:
     def row_count(self) -> int:
         """Canonical rows of the edition over all tables."""
         return sum(load.row_count for load in self.tables)
+
+
+@dataclass(frozen=True)
+class StagedFile:
+    """A Parquet file that is written under a temporary name until its edition is committed."""
+
+    path: Path
+    row_count: int
+
+    @property
+    def temporary(self) -> Path:
+        """The name before."""
+        return self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+
+
+@dataclass
+class Staged:
+    """What has been written of an edition that is not committed yet."""
+
+    rows_read: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    tables: dict[str, StagedFile] = field(default_factory=dict)
+    rejected: StagedFile | None = None
+
+    def discard(self) -> None:
+        """Remove what has been written."""
+        for part in (*self.tables.values(), *([self.rejected] if self.rejected else [])):
+            part.temporary.unlink(missing_ok=True)
 
 
 class Lake:
@@ -307,38 +363,33 @@ class Lake:
 
         Rows are sorted by key, so that the same input gives the same bytes.
         """
-        loads = []
+        staged = Staged(edition.rows_read, dict(edition.rows_dropped))
         for name, frame in sorted(tables.items()):
-            rules = contract(name)
-            folder = self.root / name / f"source_code={edition.source_code}" / f"edition_id={edition.edition_id}"
-            path = folder / f"{edition.fingerprint[:12]}.parquet"
-            _write_parquet(frame.sort(rules.key, nulls_last=True, maintain_order=True), path)
-            loads.append(TableLoad(name, path.relative_to(self.root).as_posix(), frame.height, sha256_of(path)))
-        quarantine_file = None
+            staged.tables[name] = part = self.staged_table(edition, name, frame.height)
+            write_parquet(frame.sort(contract(name).key, nulls_last=True, maintain_order=True), part.temporary)
         if rejected.height:
-            path = (
-                self.root
-                / "_quarantine"
-                / edition.source_code
-                / f"{edition.edition_id}.{edition.fingerprint[:12]}.parquet"
-            )
-            _write_parquet(
-                rejected.select(
-                    pl.lit(edition.source_code).alias("source_code"),
-                    pl.lit(edition.edition_id).alias("edition_id"),
-                    *REJECTED_SCHEMA.names(),
-                ),
-                path,
-            )
-            quarantine_file = path.relative_to(self.root).as_posix()
-        record = Edition(
-            **{
-                **asdict(edition),
-                "files": edition.files,
-                "tables": tuple(loads),
-                "rows_quarantined": rejected.height,
-                "quarantine_file": quarantine_file,
-            }
+            staged.rejected = part = self.staged_quarantine(edition, rejected.height)
+            write_parquet(quarantined(edition, rejected), part.temporary)
+        return self.publish(edition, staged)
+
+    def publish(self, edition: Edition, staged: Staged) -> Edition:
+        """Commit what has been written of an edition: files under their names, then the record, which is returned."""
+        parts = {**staged.tables, **({"": staged.rejected} if staged.rejected else {})}
+        for part in parts.values():
+            with part.temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            part.temporary.replace(part.path)
+        names = {table: part.path.relative_to(self.root).as_posix() for table, part in parts.items()}
+        record = replace(
+            edition,
+            tables=tuple(
+                TableLoad(table, names[table], part.row_count, sha256_of(part.path))
+                for table, part in sorted(staged.tables.items())
+            ),
+            rows_read=staged.rows_read,
+            rows_dropped=staged.dropped,
+            rows_quarantined=staged.rejected.row_count if staged.rejected else 0,
+            quarantine_file=names.get(""),
         )
         write_atomically(
             self._record_path(edition.source_code, edition.edition_id),
@@ -354,6 +405,16 @@ class Lake:
             (self.root / load.file).is_file() and load.sha256 in (None, sha256_of(self.root / load.file))
             for load in edition.tables
         )
+
+    def staged_table(self, edition: Edition, table: str, row_count: int = 0) -> StagedFile:
+        """Where rows of an edition are written before it is committed, and the name they take then."""
+        folder = self.root / table / f"source_code={edition.source_code}" / f"edition_id={edition.edition_id}"
+        return StagedFile(folder / f"{edition.fingerprint[:12]}.parquet", row_count)
+
+    def staged_quarantine(self, edition: Edition, row_count: int = 0) -> StagedFile:
+        """The same for rejected rows."""
+        folder = self.root / "_quarantine" / edition.source_code
+        return StagedFile(folder / f"{edition.edition_id}.{edition.fingerprint[:12]}.parquet", row_count)
 
     def withdraw(self, edition: Edition) -> None:
         """Take back a commit record, so that readers no longer see the edition; its Parquet files stay."""
@@ -379,10 +440,16 @@ class Lake:
         return self.root / "_editions" / source_code / f"{edition_id}.json"
 
 
-def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+def quarantined(edition: Edition, rejected: pl.DataFrame) -> pl.DataFrame:
+    """Rejected rows as the quarantine keeps them, with the source and the edition."""
+    return rejected.select(
+        pl.lit(edition.source_code).alias("source_code"),
+        pl.lit(edition.edition_id).alias("edition_id"),
+        *REJECTED_SCHEMA.names(),
+    )
+
+
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
+    """Write a frame as the lake's Parquet files are written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    frame.write_parquet(temporary, compression="zstd", statistics=True)
-    with temporary.open("rb") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    frame.write_parquet(path, compression="zstd", statistics=True)

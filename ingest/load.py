@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import polars as pl
 
 from ingest import corrections, gates, lake, vocabulary
 from ingest import edition as bundled
-from ingest.archive import Archive, sha256_of, write_atomically
+from ingest.archive import Archive, copy_atomically, sha256_of, write_atomically
 from ingest.errors import GateError, IngestError, SourceError
-from ingest.lake import Edition, Lake
+from ingest.intake import Intake
+from ingest.lake import Edition, Lake, Staged
 from ingest.settings import Settings
 from ingest.source import Parsed, Source, SourceFile
 
@@ -39,34 +41,21 @@ def load_bundled(settings: Settings, source: Source, *, force: bool = False) -> 
         if known and known.fingerprint == fingerprint and not force and store.holds(known):
             records.append(known)
             continue
-        tables: dict[str, pl.DataFrame] = {}
-        rejected: list[pl.DataFrame] = []
-        dropped: dict[str, int] = {}
-        for name, frame in part.tables.items():
-            result = lake.conform(name, frame)
-            tables[name] = result.rows
-            rejected.append(result.rejected)
-            dropped |= {f"{name}.{rule}": count for rule, count in result.dropped.items()}
-        records.append(
-            store.commit(
-                Edition(
-                    source_code=source.code,
-                    edition_id=part.edition_id,
-                    partition=part.partition,
-                    published_on=part.published_on.isoformat(),
-                    ingested_at=part.ingested_at.isoformat(),
-                    is_bundled=True,
-                    fingerprint=fingerprint,
-                    files=tuple(part.files),
-                    tables=(),
-                    rows_read=part.row_count,
-                    rows_quarantined=0,
-                    rows_dropped=dropped,
-                ),
-                tables,
-                pl.concat([pl.DataFrame(schema=lake.REJECTED_SCHEMA), *rejected]),
-            )
+        edition = Edition(
+            source_code=source.code,
+            edition_id=part.edition_id,
+            partition=part.partition,
+            published_on=part.published_on.isoformat(),
+            ingested_at=part.ingested_at.isoformat(),
+            is_bundled=True,
+            fingerprint=fingerprint,
+            files=tuple(part.files),
         )
+        with Intake(store, edition) as intake:
+            intake.count(part.row_count, {})
+            for name, frame in part.tables.items():
+                intake.add(name, frame)
+            records.append(store.publish(edition, intake.finish()))
     return records
 
 
@@ -87,13 +76,15 @@ def load_files(
     """
     archive = Archive(settings.archive)
     try:
-        for path in paths:
-            gates.check(source.spec, _in_hand(path))
+        found = in_hand(source, paths)
     except IngestError as error:
         quarantine_files(settings, source, {path.name: path for path in paths}, error)
         raise
     files = [
-        archive.put(source, path, published_on=published_on, url=(urls or {}).get(path.name))[0] for path in paths
+        archive.put(
+            source, file.path, published_on=published_on, url=(urls or {}).get(file.name), sha256=file.sha256
+        )[0]
+        for file in found
     ]
     return load_archived(
         settings, source, files, published_on=published_on, force=force, accept_changes=accept_changes
@@ -133,6 +124,7 @@ def load_archived(
     ]
     if not force and _stand(store, earlier, fingerprint):
         return earlier[-1]
+    staged: dict[str, tuple[Edition, Staged]] = {}
     try:
         findings = [] if earlier else _compared(Archive(settings.archive), store, source, files)
         _stop_at(findings, accept_changes)
@@ -140,63 +132,60 @@ def load_archived(
         days = _Days(store, source, files, published_on, earlier)
         ingested_at = days.ingested_at(max(file.fetched_at or datetime.now(UTC) for file in files))
         states = {edition_id_of(state, days.of(state), hashes): state for state in parsed.states}
-        if len(states) < len(parsed.states):
-            raise SourceError(
-                f"{source.code} yields two editions with the same id", remedy="Give each state a date or an identity."
-            )
+        _require_distinct(source, states, parsed)
         known = {edition_id: store.edition(source.code, edition_id) for edition_id in states}
-        unread = {
-            edition_id: conform_all(
-                source,
-                state,
-                edition_id=edition_id,
-                published_on=days.of(state),
-                ingested_at=ingested_at,
-            )
-            for edition_id, state in states.items()
-            if force or not (state.identity and _stands(store, known[edition_id], fingerprint))
-        }
-        if not earlier:
-            for edition_id, (tables, _, _) in unread.items():
-                state = states[edition_id]
-                replaces = _replaced(store, source, state.partition, days.of(state), tables)
-                found = [
-                    gates.continuity(state.partition, _partitions(store, source)),
-                    replaces,
-                    days.finding(state),
-                ]
-                _stop_at([finding for finding in found if finding], accept_changes)
-                findings += [finding for finding in found if finding]
-    except IngestError as error:
-        quarantine_files(settings, source, {file.name: file.path for file in files}, error)
-        raise
-    records = {edition_id: record for edition_id, record in known.items() if record}
-    for edition_id, (tables, rejected, dropped) in unread.items():
-        records[edition_id] = store.commit(
-            Edition(
+        for edition_id, state in states.items():
+            if not force and state.identity and _stands(store, known[edition_id], fingerprint):
+                continue
+            edition = Edition(
                 source_code=source.code,
                 edition_id=edition_id,
-                partition=states[edition_id].partition,
-                published_on=days.of(states[edition_id]).isoformat(),
+                partition=state.partition,
+                published_on=days.of(state).isoformat(),
                 ingested_at=ingested_at.isoformat(),
                 is_bundled=False,
                 fingerprint=fingerprint,
                 files=tuple({"name": f.name, "sha256": f.sha256, "url": f.url} for f in files),
-                tables=(),
-                rows_read=states[edition_id].rows_read,
-                rows_quarantined=0,
-                rows_dropped=dropped,
-                warnings=earlier[-1].warnings if earlier else tuple(dict.fromkeys(f.text for f in findings)),
-                completes=edition_id == next(reversed(unread)),
-            ),
-            tables,
-            rejected,
-        )
+            )
+            staged[edition_id] = edition, _take_in(store, source, edition, state, files)
+        if not earlier:
+            for edition_id, (edition, rows) in staged.items():
+                found = [
+                    gates.continuity(edition.partition, _partitions(store, source)),
+                    _replaced(store, source, edition, rows),
+                    days.finding(states[edition_id]),
+                ]
+                _stop_at([finding for finding in found if finding], accept_changes)
+                findings += [finding for finding in found if finding]
+    except BaseException as error:
+        for _, rows in staged.values():
+            rows.discard()
+        if isinstance(error, IngestError):
+            quarantine_files(settings, source, {file.name: file.path for file in files}, error)
+        raise
+    warnings = earlier[-1].warnings if earlier else tuple(dict.fromkeys(finding.text for finding in findings))
+    records = {edition_id: record for edition_id, record in known.items() if record}
+    waiting = dict(staged)
+    try:
+        for edition_id, (edition, rows) in staged.items():
+            completes = edition_id == next(reversed(staged))
+            records[edition_id] = store.publish(replace(edition, warnings=warnings, completes=completes), rows)
+            del waiting[edition_id]
+    finally:
+        for _, rows in waiting.values():
+            rows.discard()
     for old in earlier:
         # The same bytes read by newer rules: their rows replace the older reading, they do not stand beside it.
         if old.edition_id not in records:
             store.withdraw(old)
     return records[next(reversed(states))]
+
+
+def _require_distinct(source: Source, states: dict[str, Parsed], parsed: Parsed) -> None:
+    if len(states) < len(parsed.states):
+        raise SourceError(
+            f"{source.code} yields two editions with the same id", remedy="Give each state a date or an identity."
+        )
 
 
 def load_all(settings: Settings, source: Source, *, force: bool = False) -> list[Edition]:
@@ -233,16 +222,26 @@ def _live_groups(store: Lake, source: Source) -> list[tuple[Edition, list[Editio
 
 def in_hand(source: Source, paths: Sequence[Path]) -> list[SourceFile]:
     """Files that somebody has at hand, gated but not archived; raises GateError."""
-    files = [_in_hand(path) for path in paths]
-    for file in files:
-        gates.check(source.spec, file)
+    files = []
+    for path in paths:
+        files.append(_in_hand(path))
+        gates.check(source.spec, files[-1])
     return files
 
 
 def parse_files(source: Source, files: Sequence[SourceFile]) -> Parsed:
     """Parse the files of one edition; an error of a library below the parser becomes a named error."""
+    parsed = next(_named_errors(source, files, (source.parse(given) for given in [files])))
+    _require_known_tables(source, parsed.states)
+    return parsed
+
+
+def _named_errors(source: Source, files: Sequence[SourceFile], parts: Iterator[Parsed]) -> Iterator[Parsed]:
+    """The parts as they come; an error of a library below the parser becomes a named error."""
     try:
-        parsed = source.parse(files)
+        for part in parts:
+            _require_known_tables(source, [part])
+            yield part
     except IngestError:
         raise
     except Exception as error:
@@ -251,40 +250,104 @@ def parse_files(source: Source, files: Sequence[SourceFile]) -> Parsed:
             file=", ".join(file.name for file in files),
             remedy="The layout is probably new: compare it with the parser, and extend the parser.",
         ) from error
-    unknown = {table for state in parsed.states for table in state.tables} - set(source.spec.tables)
+
+
+def _require_known_tables(source: Source, parts: Sequence[Parsed]) -> None:
+    unknown = {table for part in parts for table in part.tables} - set(source.spec.tables)
     if unknown:
         raise SourceError(
             f"{source.code} yields {', '.join(sorted(unknown))}, which its source.yml does not name",
             remedy="Add the table to source.yml.",
         )
-    return parsed
 
 
 def conform_all(
     source: Source, parsed: Parsed, *, edition_id: str, published_on: date, ingested_at: datetime
 ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame, dict[str, int]]:
-    """Complete the lineage of parsed rows and check them; returns rows by table, rejected rows, dropped counts."""
+    """Complete the lineage of parsed rows and check them; returns rows by table, rejected rows, dropped counts.
+
+    All batches are held in memory. What goes into the lake goes through :class:`ingest.intake.Intake` instead.
+    """
+    frames: dict[str, list[pl.DataFrame]] = {}
+    rejected: list[pl.DataFrame] = []
+    dropped: dict[str, int] = {}
+    completion = _Completion(
+        source,
+        edition_id=edition_id,
+        partition=parsed.partition,
+        published_on=published_on,
+        ingested_at=ingested_at,
+    )
+    for batch in parsed.batches():
+        rejected += [] if batch.rejected is None else [_rejected(batch.rejected)]
+        for rule, count in batch.dropped.items():
+            dropped[rule] = dropped.get(rule, 0) + count
+        for name, frame in batch.tables.items():
+            frames.setdefault(name, []).append(completion.rows(name, frame))
+    completion.close()
     tables: dict[str, pl.DataFrame] = {}
-    rejected = [] if parsed.rejected is None else [_rejected(parsed.rejected)]
-    dropped = dict(parsed.dropped)
-    for name, parsed_frame in parsed.tables.items():
-        frame = corrections.apply(source, name, parsed_frame, partition_is_complete=parsed.partition == "all")
-        # A curated table states a date per row, that of the row's own document.
-        stated = [pl.col("published_on")] if "published_on" in frame.columns else []
-        completed = frame.with_columns(
-            pl.lit(source.code).alias("source_code"),
-            pl.lit(edition_id).alias("edition_id"),
-            pl.lit(parsed.partition).alias("edition_partition"),
-            pl.coalesce(*stated, pl.lit(published_on)).alias("published_on"),
-            pl.lit(ingested_at).cast(pl.Datetime("us", "UTC")).alias("ingested_at"),
-            *(pl.lit(value).alias(key) for key, value in _DEFAULTS.items() if key not in frame.columns),
-        )
-        result = lake.conform(name, completed)
+    for name, parts in frames.items():
+        result = lake.conform(name, parts[0] if len(parts) == 1 else pl.concat(parts))
         tables[name] = result.rows
         rejected.append(result.rejected)
         dropped |= {f"{name}.{rule}": count for rule, count in result.dropped.items()}
-    empty = pl.DataFrame(schema=lake.REJECTED_SCHEMA)
-    return tables, pl.concat([empty, *rejected]), dropped
+    return tables, pl.concat([pl.DataFrame(schema=lake.REJECTED_SCHEMA), *rejected]), dropped
+
+
+def _take_in(store: Lake, source: Source, edition: Edition, state: Parsed, files: Sequence[SourceFile]) -> Staged:
+    """Write the rows of a parsed state, batch by batch, without committing them."""
+    completion = _Completion(
+        source,
+        edition_id=edition.edition_id,
+        partition=edition.partition,
+        published_on=date.fromisoformat(edition.published_on),
+        ingested_at=datetime.fromisoformat(edition.ingested_at),
+    )
+    with Intake(store, edition) as intake:
+        for batch in _named_errors(source, files, state.batches()):
+            intake.count(batch.rows_read, batch.dropped)
+            if batch.rejected is not None:
+                intake.reject(_rejected(batch.rejected))
+            for name, frame in batch.tables.items():
+                intake.add(name, completion.rows(name, frame))
+        completion.close()
+        return intake.finish()
+
+
+class _Completion:
+    """What makes parsed rows of one edition canonical: the source's corrections, and the lineage of the edition."""
+
+    def __init__(
+        self, source: Source, *, edition_id: str, partition: str, published_on: date, ingested_at: datetime
+    ) -> None:
+        self._source = source
+        self._partition = partition
+        self._published_on = pl.lit(published_on)
+        self._lineage = {
+            "source_code": pl.lit(source.code),
+            "edition_id": pl.lit(edition_id),
+            "edition_partition": pl.lit(partition),
+            "ingested_at": pl.lit(ingested_at).cast(pl.Datetime("us", "UTC")),
+        }
+        self._ledgers: dict[str, corrections.Ledger] = {}
+
+    def rows(self, table: str, frame: pl.DataFrame) -> pl.DataFrame:
+        """Parsed rows of a table, corrected and completed."""
+        if table not in self._ledgers:
+            self._ledgers[table] = corrections.Ledger(self._source, table)
+        frame = self._ledgers[table].apply(frame)
+        # A curated table states a date per row, that of the row's own document.
+        stated = [pl.col("published_on")] if "published_on" in frame.columns else []
+        return frame.with_columns(
+            **self._lineage,
+            published_on=pl.coalesce(*stated, self._published_on),
+            **{key: pl.lit(value) for key, value in _DEFAULTS.items() if key not in frame.columns},
+        )
+
+    def close(self) -> None:
+        """Raise SourceError where a correction has matched no row."""
+        for ledger in self._ledgers.values():
+            ledger.close(partition_is_complete=self._partition == "all")
 
 
 def quarantine_files(settings: Settings, source: Source, files: dict[str, Path], error: IngestError) -> Path:
@@ -294,7 +357,7 @@ def quarantine_files(settings: Settings, source: Source, files: dict[str, Path],
     folder = settings.quarantine / source.code / digest[:16]
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in present.items():
-        write_atomically(folder / name, path.read_bytes())
+        copy_atomically(path, folder / name)
     reason = {
         "source_code": source.code,
         "files": sorted(files),
@@ -334,12 +397,10 @@ def _compared(archive: Archive, store: Lake, source: Source, files: Sequence[Sou
     ]
 
 
-def _replaced(
-    store: Lake, source: Source, partition: str, published_on: date, tables: dict[str, pl.DataFrame]
-) -> gates.Finding | None:
+def _replaced(store: Lake, source: Source, edition: Edition, rows: Staged) -> gates.Finding | None:
     """What `keeps` of `source.yml` says against the present edition of the partition, if it would be replaced."""
-    present = [e for e in store.editions() if e.source_code == source.code and e.partition == partition]
-    if not source.spec.keeps or not present or present[-1].published_on > published_on.isoformat():
+    present = [e for e in store.editions() if e.source_code == source.code and e.partition == edition.partition]
+    if not source.spec.keeps or not present or present[-1].published_on > edition.published_on:
         return None
     names = {entry["sha256"]: entry["name"] for entry in present[-1].files}
     missing: dict[str, list[str]] = {}
@@ -347,13 +408,18 @@ def _replaced(
         columns = list(source.spec.keeps.get(load.table_name, ()))
         if not columns:
             continue
-        before = pl.read_parquet(store.root / load.file, columns=[*columns, "file_sha256"]).unique()
-        now = tables.get(load.table_name, before.clear()).select(columns).unique()
+        before = _distinct(store.root / load.file, [*columns, "file_sha256"])
+        staged = rows.tables.get(load.table_name)
+        now = before.select(columns).clear() if staged is None else _distinct(staged.temporary, columns)
         gone = before.join(now, on=columns, how="anti", nulls_equal=True).sort(columns)
         for *part, sha256 in gone.select(*columns, "file_sha256").rows():
             key = " ".join(str(value) for value in part if value is not None)
             missing.setdefault(key, []).append(names.get(sha256, sha256[:12]))
-    return gates.kept(partition, missing)
+    return gates.kept(edition.partition, missing)
+
+
+def _distinct(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    return pl.scan_parquet(path).select(columns).unique().collect(engine="streaming")
 
 
 def _partitions(store: Lake, source: Source) -> set[str]:

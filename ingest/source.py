@@ -14,7 +14,7 @@ Adding a folder is all it takes: nothing registers sources elsewhere.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -172,6 +172,10 @@ class Parsed:
     for each state: the newest, and the older ones in `earlier`, oldest first, each with its own `published_on`.
     Such a state has an `identity`, the text that its edition id is made from in place of the files' hashes: the
     next download repeats the history in other bytes, and only states that are new become new editions.
+
+    What is too large to be held comes in batches: `more` yields further parts of the same state, each a `Parsed` of
+    which only `tables`, `rows_read`, `rejected` and `dropped` count. The loader writes each before it asks for the
+    next; a batch should hold a few hundred thousand rows. `more` can be called again, and begins anew.
     """
 
     tables: dict[str, pl.DataFrame]
@@ -182,6 +186,13 @@ class Parsed:
     partition: str = "all"
     identity: str | None = None
     earlier: Sequence[Parsed] = ()
+    more: Callable[[], Iterator[Parsed]] | None = None
+
+    def batches(self) -> Iterator[Parsed]:
+        """The parts of this state: what it holds itself, then what `more` yields."""
+        yield self
+        if self.more is not None:
+            yield from self.more()
 
     @property
     def states(self) -> list[Parsed]:

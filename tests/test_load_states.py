@@ -130,15 +130,15 @@ def test_a_load_that_was_cut_short_between_two_states_is_completed(
     tmp_path: Path, settings: Settings, made: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path, FIRST, SECOND, THIRD)
-    commit, done = Lake.commit, []
+    publish, done = Lake.publish, []
 
     def one_and_no_more(self: Lake, *arguments: Any) -> Edition:
         if done:
             raise KeyboardInterrupt
-        done.append(commit(self, *arguments))
+        done.append(publish(self, *arguments))
         return done[0]
 
-    monkeypatch.setattr(Lake, "commit", one_and_no_more)
+    monkeypatch.setattr(Lake, "publish", one_and_no_more)
     with pytest.raises(KeyboardInterrupt):
         load_files(settings, made, [path])
     assert list(committed(settings)) == ["2022-01-01"]

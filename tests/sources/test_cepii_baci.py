@@ -18,7 +18,9 @@ from ingest import gates, vocabulary
 from ingest.errors import GateError, IngestError, LayoutError
 from ingest.fetch import FetchError
 from ingest.lake import Lake
+from ingest.load import load_files
 from ingest.settings import Settings
+from ingest.sources.cepii_baci import parse
 from tests.conftest import shared_file
 from tests.publisher import Answer, Publisher
 from tests.sources.connectors import connector
@@ -33,6 +35,16 @@ RELEASE = "BACI_HS17_V202301.zip"
 YEAR_FILE = "cepii_baci/BACI_HS17_Y2020_V202301_exporters_AFG_ZAF.csv.gz"
 CODES = "cepii_baci/country_codes_V202301.csv"
 README = "cepii_baci/Readme_V202201.txt"
+COLUMNS = [
+    "reporter_iso3",
+    "partner_iso3",
+    "hs_code",
+    "value_usd",
+    "net_weight_kg",
+    "period_end",
+    "locator",
+    "status",
+]
 SCOPE = ("2937", "2941", "3002", "3004", "3822")
 
 
@@ -124,6 +136,40 @@ def test_a_release_is_cut_to_the_scope_and_each_year_is_a_part(settings: Setting
     name, line = locator.split(" line ")
     assert name == "BACI_HS17_Y2020_V202301.csv"
     assert text().splitlines()[int(line) - 1].split(",")[3][:4] in SCOPE
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_large_year_comes_in_batches_with_the_same_rows(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(parse, "_LARGE", 1 << 20)
+    monkeypatch.setattr(parse, "_BLOCK", 1 << 18)
+    path = tmp_path / f"BACI_HS17_Y2020_V202301.csv{suffix}"
+    # The last row once more, and one of an unknown country in the first block.
+    content = (text() + text().splitlines()[-1] + "\n").replace("2020,4,31,", "2020,4,99999,", 1).encode()
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    in_batches = load(CODE, path)
+    assert in_batches.parsed.tables == {} and len(list(in_batches.parsed.batches())) > 5
+    assert (in_batches.rejected.height, in_batches.tables[TABLE].height) == (3, 72_095)
+    edition = load_files(settings, source_of(CODE), [path], published_on=date(2023, 1, 1))
+    assert (edition.rows_read, edition.rows_quarantined, edition.partition) == (72_098, 3, "HS17-2020")
+    live = pl.read_parquet(settings.lake / edition.tables[0].file)
+    assert live["locator"].to_list()[:3] == ["line 2", "line 4", "line 5"]
+    whole = rows().filter(pl.col("locator").is_in(["line 3", "line 72098"]).not_())
+    assert live.sort("locator").select(COLUMNS).equals(whole.sort("locator").select(COLUMNS))
+
+
+def test_a_large_year_that_is_cut_off_leaves_no_edition(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parse, "_LARGE", 1 << 20)
+    monkeypatch.setattr(parse, "_BLOCK", 1 << 18)
+    path = tmp_path / "BACI_HS17_Y2020_V202301.csv"
+    path.write_bytes(text().encode()[:-20])
+    with pytest.raises(LayoutError, match="last line is cut off"):
+        load_files(settings, source_of(CODE), [path], published_on=date(2023, 1, 1))
+    assert Lake(settings.lake).editions() == []
+    assert [file for file in settings.lake.rglob("*") if file.is_file()] == []
 
 
 def test_unpacking_limits_fit_the_real_files(tmp_path: Path) -> None:

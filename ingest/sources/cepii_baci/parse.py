@@ -8,20 +8,21 @@ in the name of the file (`BACI_HS17_Y2020_V202301.csv`).
 from __future__ import annotations
 
 import gzip
+import io
 import re
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path, PurePosixPath
+from functools import cache
+from pathlib import PurePosixPath
 from typing import IO, cast
 
 import polars as pl
 
 from ingest import trade, vocabulary
+from ingest.csv_rows import line_blocks
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -44,6 +45,9 @@ _RELEASED = re.compile(r"Release\s+Date\s*:\s*(\d{4})[ /-](\d{1,2})[ /-](\d{1,2}
 _ISO3_COLUMNS = ("iso_3digit_alpha", "country_iso3")
 _SCHEMA = {"t": pl.Int32, "i": pl.Int32, "j": pl.Int32, "k": pl.Int32, "v": pl.Float64, "q": pl.String}
 _THOUSAND = 1000
+# A year of more bytes than this (unpacked, some six hundred thousand rows) is yielded in batches.
+_LARGE = 24 << 20
+_BLOCK = 8 << 20
 _HIGHEST_CODE = 999_999
 _MISFIT = "an unknown country code, no six-digit commodity code, another year, or no number"
 _REMEDY = "Fetch the file again; if CEPII changed the layout, the parser must follow."
@@ -51,9 +55,8 @@ _REMEDY = "Fetch the file again; if CEPII changed the layout, the parser must fo
 
 @dataclass(frozen=True)
 class _Year:
-    """The CSV of one year, unpacked, and where it came from."""
+    """The CSV of one year, and where it stands."""
 
-    path: Path
     name: str
     revision: str
     year: int
@@ -68,17 +71,16 @@ class _Year:
 def parse(files: Sequence[SourceFile]) -> Parsed:
     """Reconciled exports in whole US dollars and kilograms, one part for each revision and year (`HS17-2020`).
 
-    The CSV of a year is taken whole; of a release's zip only the headings of the warehouse's scope. A country code
-    file beside the data must agree with the reviewed areas. Raises LayoutError for other columns, a file that is
-    cut off, or a cell of another type; rows with unknown codes are rejected.
+    The CSV of a year is taken whole, a large one in batches; of a release's zip only the headings of the warehouse's
+    scope. A country code file beside the data must agree with the reviewed areas. Raises LayoutError for other
+    columns, a file that is cut off, or a cell of another type; rows with unknown codes are rejected.
     """
     states: list[Parsed] = []
     released: date | None = None
     for file in files:
         for name, stream in _members(file):
             if match := _DATA_NAME.search(name):
-                with tempfile.TemporaryDirectory() as folder:
-                    states.append(_parsed(_unpacked(match, name, stream, file, Path(folder))))
+                states.append(_parsed(_year(match, name, stream, file), stream))
             elif _CODES_NAME.search(name):
                 _check_codes(stream.read(), name)
             elif _README_NAME.search(name):
@@ -102,17 +104,61 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     return last
 
 
-def _parsed(year: _Year) -> Parsed:
-    scan = _scan(year)
+def _parsed(year: _Year, stream: IO[bytes]) -> Parsed:
+    identity = f"{year.partition} {year.file.sha256}"
+    if not year.is_in_release and _unpacked_size(year.file) > _LARGE:
+        return Parsed({}, 0, partition=year.partition, identity=identity, more=lambda: _large(year))
+    batches = list(_batches(year, stream))
+    rows = pl.concat([batch.tables[TABLE] for batch in batches])
+    rejected = pl.concat([batch.rejected for batch in batches if batch.rejected is not None])
+    rows_read = sum(batch.rows_read for batch in batches)
+    outside = rows_read - rows.height - rejected.height
+    return Parsed(
+        {TABLE: rows},
+        rows_read=rows_read,
+        rejected=rejected,
+        dropped={"commodity_outside_scope": outside} if outside else {},
+        partition=year.partition,
+        identity=identity,
+    )
+
+
+def _large(year: _Year) -> Iterator[Parsed]:
+    for _, stream in _members(year.file):
+        _require_header(stream, year.name)
+        yield from _batches(year, stream)
+
+
+def _batches(year: _Year, stream: IO[bytes]) -> Iterator[Parsed]:
+    """The rows below the header, block by block; LayoutError for a file that is cut off or has no row."""
+    line = 2
     try:
-        frame = scan.collect(engine="streaming" if year.is_in_release else "in-memory")
-        rows_read = _count(year) if year.is_in_release else frame.height
+        for block in line_blocks(stream, _BLOCK):
+            if not block.endswith(b"\n"):
+                raise LayoutError("the last line is cut off", file=year.name, remedy="Fetch the file again.")
+            batch = _batch(year, block, line)
+            line += batch.rows_read
+            yield batch
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise _damaged(year.name, error) from error
     except pl.exceptions.PolarsError as error:
         raise LayoutError(
             f"a cell is of another type ({str(error).splitlines()[0]})", file=year.name, remedy=_REMEDY
         ) from error
-    if rows_read == 0:
+    if line == 2:
         raise LayoutError("no row follows the header", file=year.name, row=1, remedy=_REMEDY)
+
+
+def _batch(year: _Year, block: bytes, line: int) -> Parsed:
+    """Rows of whole lines, of which the first is the given line of the file."""
+    frame = pl.read_csv(
+        io.BytesIO(block), has_header=False, schema=_SCHEMA, row_index_name="line", row_index_offset=line
+    )
+    rows_read = frame.height
+    if year.is_in_release:
+        # Before all else, so that of ten million rows only a hundred thousand are ever widened.
+        frame = frame.filter((pl.col("k") // 100).is_in([int(heading) for heading in trade.HEADINGS]))
+    frame = _canonical(year, frame)
     bad = frame.filter(~pl.col("fits"))
     rejected = bad.select(
         "locator",
@@ -123,21 +169,12 @@ def _parsed(year: _Year) -> Parsed:
     )
     if bad.height:
         frame = frame.filter(pl.col("fits"))
-    outside = rows_read - frame.height - bad.height
-    return Parsed(
-        {TABLE: frame.drop("fits", "reporter", "partner", "quantity")},
-        rows_read=rows_read,
-        rejected=rejected,
-        dropped={"commodity_outside_scope": outside} if outside else {},
-        partition=year.partition,
-        identity=f"{year.partition} {year.file.sha256}",
-    )
+    return Parsed({TABLE: frame.drop("fits", "reporter", "partner", "quantity")}, rows_read, rejected)
 
 
-def _scan(year: _Year) -> pl.LazyFrame:
-    """The rows of a year in canonical columns, and in `fits` whether a row can be used; nothing is read yet."""
-    areas = trade.area_map("comtrade_area").filter(pl.col("kind").is_in(["country", "former_country", "unspecified"]))
-    iso3 = dict(areas.drop_nulls("iso3").select(pl.col("code").cast(pl.Int32), "iso3").iter_rows())
+def _canonical(year: _Year, frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a year in canonical columns, and in `fits` whether a row can be used."""
+    iso3 = _iso3_by_code()
     prefix = f"{year.name} " if year.is_in_release else ""
     # One plain condition over columns that are there anyway: reasons one by one would take longer than all the rest.
     fits = (
@@ -148,12 +185,8 @@ def _scan(year: _Year) -> pl.LazyFrame:
         & (pl.col("v") >= 0)
         & (pl.col("tonnes").is_not_null() | (pl.col("q") == "NA"))
     ).fill_null(False)
-    scan = pl.scan_csv(year.path, schema=_SCHEMA, row_index_name="line", row_index_offset=2)
-    if year.is_in_release:
-        # Before all else, so that of ten million rows only a hundred thousand are ever widened.
-        scan = scan.filter((pl.col("k") // 100).is_in([int(heading) for heading in trade.HEADINGS]))
     return (
-        scan.with_columns(
+        frame.with_columns(
             pl.col("q").str.strip_chars(),
             reporter_iso3=pl.col("i").replace_strict(iso3, default=None, return_dtype=pl.String),
             partner_iso3=pl.col("j").replace_strict(iso3, default=None, return_dtype=pl.String),
@@ -184,8 +217,10 @@ def _scan(year: _Year) -> pl.LazyFrame:
     )
 
 
-def _count(year: _Year) -> int:
-    return int(pl.scan_csv(year.path, schema=_SCHEMA).select(pl.len()).collect(engine="streaming").item())
+@cache
+def _iso3_by_code() -> dict[int, str]:
+    areas = trade.area_map("comtrade_area").filter(pl.col("kind").is_in(["country", "former_country", "unspecified"]))
+    return dict(areas.drop_nulls("iso3").select(pl.col("code").cast(pl.Int32), "iso3").iter_rows())
 
 
 def _members(file: SourceFile) -> Iterator[tuple[str, IO[bytes]]]:
@@ -203,11 +238,8 @@ def _members(file: SourceFile) -> Iterator[tuple[str, IO[bytes]]]:
             yield file.name, stream
 
 
-def _unpacked(match: re.Match[str], name: str, stream: IO[bytes], file: SourceFile, folder: Path) -> _Year:
-    """The CSV of a year where Polars can read it; LayoutError for another header or a file that is cut off.
-
-    A plain or gzipped file is read where it lies, the entry of a zip from a copy in `folder`.
-    """
+def _year(match: re.Match[str], name: str, stream: IO[bytes], file: SourceFile) -> _Year:
+    """What the name of a year's CSV says; the header is read from the stream and checked."""
     revision, year = match[1], int(match[2])
     if revision not in REVISIONS:
         raise LayoutError(
@@ -215,30 +247,34 @@ def _unpacked(match: re.Match[str], name: str, stream: IO[bytes], file: SourceFi
             file=name,
             remedy="Add the revision to the parser and to the expectations.",
         )
-    path, is_in_release = file.path, zipfile.is_zipfile(file.path)
+    _require_header(stream, name)
+    return _Year(name, revision, year, file, zipfile.is_zipfile(file.path))
+
+
+def _require_header(stream: IO[bytes], name: str) -> None:
     try:
         header = stream.readline()
-        if is_in_release:
-            path = folder / "year.csv"
-            with path.open("wb") as target:
-                target.write(header)
-                shutil.copyfileobj(stream, target, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise LayoutError(f"the file is cut off or damaged ({error})", file=name, remedy="Fetch it again.") from error
+        raise _damaged(name, error) from error
     columns = tuple(header.decode("utf-8-sig", errors="replace").replace('"', "").strip().split(","))
     if columns != COLUMNS:
         raise LayoutError(
             f"the header is {','.join(columns)[:80]!r}, not {','.join(COLUMNS)}", file=name, row=1, remedy=_REMEDY
         )
-    if not name.lower().endswith(".gz") and not _ends_with_line(path):
-        raise LayoutError("the last line is cut off", file=name, remedy="Fetch the file again.")
-    return _Year(path, name, revision, year, file, is_in_release)
 
 
-def _ends_with_line(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 1))
-        return stream.read() == b"\n"
+def _damaged(name: str, error: Exception) -> LayoutError:
+    return LayoutError(f"the file is cut off or damaged ({error})", file=name, remedy="Fetch it again.")
+
+
+def _unpacked_size(file: SourceFile) -> int:
+    """Bytes of a plain file; of a gzipped one those that its last four bytes state (modulo 4 GiB)."""
+    size = file.path.stat().st_size
+    if not file.name.lower().endswith(".gz"):
+        return size
+    with file.path.open("rb") as stream:
+        stream.seek(max(0, size - 4))
+        return int.from_bytes(stream.read(4), "little")
 
 
 def _check_codes(content: bytes, name: str) -> None:

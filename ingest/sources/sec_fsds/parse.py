@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -24,6 +24,7 @@ import polars as pl
 
 from ingest import areas, edgar
 from ingest.celltext import day
+from ingest.csv_rows import line_blocks
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 from ingest.tabtext import decode
@@ -220,17 +221,11 @@ def _named(cells: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
-    """The rest of a stream in blocks that end with a line."""
-    while block := stream.read(_BLOCK):
-        yield block + stream.readline()
-
-
 def _num(stream: IO[bytes], name: str) -> _Lines:
     """Lines of `num.txt` with a field `4` (four quarters); the others are counted and not split."""
     header = _header(stream.readline(), NUM_COLUMNS, name)
     rows, ragged, lines = [], [], 0
-    for block in _blocks(stream):
+    for block in line_blocks(stream, _BLOCK):
         if b"\x00" in block or not block.endswith(b"\n"):
             problem = "holds zero bytes" if b"\x00" in block else "ends within a line"
             raise LayoutError(f"the table {problem}", file=name, remedy="It is cut off or damaged: fetch it again.")

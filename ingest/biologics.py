@@ -59,9 +59,9 @@ def has_biologic_us_name(name: pl.Expr) -> pl.Expr:
     return comparable(name).is_in(named["alias"].to_list()).fill_null(False)
 
 
-# Stems of INNs and words that publishers use for biologics: antibodies, fusion proteins, enzymes, hormones, cytokines,
-# coagulation factors, vaccines, immunoglobulins, and products of genes and cells. Wide on purpose: what such a name is,
-# the models decide, and what turns out to be no biologic is counted as not classified.
+# Stems of INNs and words that publishers use for biologics: antibodies, fusion proteins, enzymes, hormones,
+# cytokines, coagulation factors, vaccines, immunoglobulins, and products of genes and cells. Wide on purpose: what
+# such a name is, the models decide, and what turns out to be no biologic is counted as not classified.
 _STEMS = "|".join(
     (
         r"mab\b|cept\b|fusp\b|kinra\b",

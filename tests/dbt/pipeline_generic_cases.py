@@ -50,6 +50,19 @@ def _summary(**changes: Any) -> Row:
     } | changes
 
 
+def _advantage(**changes: Any) -> Row:
+    return {
+        "first_year": 2018,
+        "last_year": 2020,
+        "n_fractional": 30.0,
+        "n_world": 100.0,
+        "share_of_world": 0.3,
+        "rta": 3.0,
+        "rta_symmetric": 0.5,
+        "reason_code": "cast(null as string)",
+    } | changes
+
+
 CASES: list[tuple[str, dict[str, Any], list[Row], dict[str, list[Row]]]] = [
     (
         "interval_of_days",
@@ -76,6 +89,19 @@ CASES: list[tuple[str, dict[str, Any], list[Row], dict[str, list[Row]]]] = [
             "fewer_later": [_summary(share_within_5_years_low=0.1)],
             "above_one": [_summary(share_within_5_years_high=1.1)],
             "half_an_interval": [_summary(share_within_5_years_high="cast(null as double)")],
+        },
+    ),
+    (
+        "technological_advantage",
+        {},
+        [_advantage()],
+        {
+            "share": [_advantage(share_of_world=0.4)],
+            "above_one": [_advantage(n_world=20.0, share_of_world=1.5)],
+            "symmetric": [_advantage(rta_symmetric=0.6)],
+            "negative": [_advantage(rta=-0.5, rta_symmetric=-3.0)],
+            "no_reason": [_advantage(rta="cast(null as double)", rta_symmetric="cast(null as double)")],
+            "two_years": [_advantage(first_year=2019)],
         },
     ),
 ]

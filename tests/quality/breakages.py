@@ -245,6 +245,16 @@ _BY_CHECK = {
     "company_identity__dates_in_order": Breakage("registered_on = last_updated_on + 1"),
     "company_identity__company_known": Breakage("company_id = 'nobody'"),
     "company_identity__other_name_has_kind": Breakage("other_name_kind = null"),
+    # patent_count
+    "patent_count__key": Breakage("entity_code = 'ZZZ'", "entity_code = 'ZZZ'"),
+    "patent_count__finite": Breakage("value = 'inf'"),
+    "patent_count__value__minimum": Breakage("value = -1"),
+    "patent_count__countries_have_codes": Breakage("entity_code = 'jp'"),
+    "patent_count__period_is_a_year": Breakage("period_end = date '2019-06-30'"),
+    "patent_count__no_country_above_the_world": Breakage(
+        "entity_kind = 'aggregate', entity_code = 'WLD', field_code = '99', value = 10",
+        "field_code = '99', value = 11",
+    ),
     # area_code
     "area_code__key": Breakage("code = '998'", "code = '998'"),
     "area_code__m49_shape": Breakage("code = '4'"),

@@ -123,6 +123,12 @@ _ROWS: dict[str, dict[str, Any]] = {
     "trial_site": {
         "nct_id": lambda i: f"NCT{i:08}",
     },
+    "patent_count": {
+        "entity_code": lambda i: f"A{chr(65 + i // 26)}{chr(65 + i % 26)}",
+        "field_code": "15",
+        "period_end": date(2019, 12, 31),
+        "value": 100.0,
+    },
     "company_identity": {
         "identifier": lambda i: f"{i:018}00",
         "parent_identifier": None,

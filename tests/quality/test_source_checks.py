@@ -29,6 +29,7 @@ _EVENT = "update lake.policy_event set"
 _PRODUCTION = "update lake.production_observation set"
 _IDENTITY = "update lake.company_identity set"
 _AREA = "update lake.area_code set"
+_PATENTS = "update lake.patent_count set"
 BREAKAGES: dict[str, tuple[str, int]] = {
     "mhlw_ndb__fy2019_total": (
         f"{_SALES} value = value * 1.1 where edition_partition = 'FY2019' and route = 'oral' "
@@ -289,6 +290,11 @@ BREAKAGES: dict[str, tuple[str, int]] = {
     ),
     "gleif__reviewed_names_hold": (f"{_IDENTITY} legal_name = 'New' where identifier = '335800822YURE5CR8K47'", 1),
     "gleif__lonza_sales": (f"{_IDENTITY} legal_address_iso3 = 'DEU' where identifier = '5493000CUPSNUCV6TX18'", 1),
+    "ncses_patents__biotechnology_families": (
+        f"{_PATENTS} value = 1 where entity_code = 'JPN' and count_kind = 'family_granted' and field_code = '15' "
+        "and period_start = date '2013-01-01'",
+        1,
+    ),
     "country_reference__listed_codes_are_reviewed": (f"{_AREA} code = '999' where code = '392'", 2),
     "country_reference__reviewed_codes_are_listed": (f"{_AREA} code = '998' where code = '410'", 2),
     "country_reference__names_and_codes_agree": (f"{_AREA} name = 'Elsewhere' where code = '404'", 1),

@@ -224,6 +224,7 @@ CASES: tuple[Case, ...] = (
     text_case("mhlw_nhi_price", "mhlw_price_20191001.csv", _only("mhlw_nhi_price")),
     _table("mof_customs", test_mof_customs.FIXED, test_mof_customs.imports),
     text_case("ncses_berd", "data.csv", _only("ncses_berd"), rows=30),
+    text_case("ncses_patents", "ncses_5835.csv", _only("ncses_patents"), rows=48),
     json_case("oecd_anberd", "anberd_c21.json", _anberd),
     text_case("oecd_berd", "berd_indu_c21.csv", _only("oecd_berd")),
     text_case("oecd_msti", "msti_excerpt.csv", _only("oecd_msti")),

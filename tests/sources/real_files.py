@@ -38,6 +38,7 @@ EDITIONS: dict[str, tuple[str, ...]] = {
     ),
     "mhlw_nhi_price": ("mhlw_nhi_price/mhlw_price_20191001.csv",),
     "ncses_berd": ("ncses/12342/data.csv",),
+    "ncses_patents": ("ncses/5835/data.csv",),
     "oecd_anberd": ("oecd/anberd_c21_usdppp_2000_2023.sdmxjson1.json",),
     "oecd_berd": ("oecd/berd_indu_c21_sdmxcsv_labels.csv",),
     "oecd_msti": ("oecd/msti_v1.3_sdmxcsv1_excerpt.csv",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 APPROVALS = "mart_approvals_by_modality"
 LAG = "mart_launch_lag"
 SUMMARY = "mart_launch_lag_summary"
+PATENTS = "mart_patent_rta"
 
 
 def one(mart: str, condition: str) -> str:
@@ -22,6 +23,13 @@ def of_year(year: int) -> str:
     return (
         "basis = 'approved_in_year' and licence_kind = 'new_substance' and agency = 'FDA' and is_headline_ruleset "
         f"and origin_basis = 'originator' and year = {year}"
+    )
+
+
+def families(country: str, year: int) -> str:
+    """Condition: a country's patent families of biotechnology in the three years to a year."""
+    return (
+        f"country_iso3 = '{country}' and count_kind = 'family_granted' and field_code = '15' and last_year = {year}"
     )
 
 
@@ -130,6 +138,36 @@ BREAKAGES: dict[str, tuple[str, int]] = {
     f"{SUMMARY}__half_or_reason": (
         f"update marts.{SUMMARY} set lag_median_high_days = null, reason_code = null where market_iso3 = 'USA' "
         "and cohort_first_year = 2006 and ruleset_id = 'us_bla' and modality = 'all'",
+        1,
+    ),
+    f"{PATENTS}__finite": (
+        f"update marts.{PATENTS} set share_of_own_patents = '-inf', n_all_fields = 1e9 where {families('KOR', 2010)}",
+        1,
+    ),
+    f"{PATENTS}__key": (again(PATENTS, families("KOR", 2011)), 1),
+    f"{PATENTS}__no_aggregates": (
+        f"update marts.{PATENTS} set country_iso3 = 'EUU' where {families('DNK', 2012)}",
+        1,
+    ),
+    f"{PATENTS}__shares_of_the_world": (
+        f"update marts.{PATENTS} set share_of_world = share_of_world / 2 where {families('USA', 2013)}",
+        3,  # and the country that stands twice, and the one that has more than the world's rest
+    ),
+    f"{PATENTS}__advantage_is_share_over_share": (
+        f"update marts.{PATENTS} set rta_symmetric = 0.99 where {families('USA', 2014)}",
+        1,
+    ),
+    f"{PATENTS}__advantage_or_reason": (
+        f"update marts.{PATENTS} set reason_code = 'no_patents' where {families('USA', 2015)}",
+        1,
+    ),
+    f"{PATENTS}__own_share_is_a_share": (
+        f"update marts.{PATENTS} set share_of_own_patents = 1.5 where {families('USA', 2016)}",
+        2,  # and the share that is no number
+    ),
+    f"{PATENTS}__japan_2018_2020": (
+        f"update marts.{PATENTS} set n_fractional = n_fractional * 2, share_of_world = share_of_world * 2 "
+        f"where {families('JPN', 2020)}",
         1,
     ),
 }

@@ -1,0 +1,1 @@
+{{ latest_edition('patent_count') }}

@@ -1,0 +1,1 @@
+"""Patents of all technical fields by country, curated from NCSES's table."""

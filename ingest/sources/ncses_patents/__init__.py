@@ -1,0 +1,1 @@
+"""Patents by country and technical field, as NCSES counts them."""

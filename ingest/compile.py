@@ -31,7 +31,7 @@ def compile_source(
 
     Each group is one edition. Its date of publication is the one that the files tell, else `published_on`;
     `accessed_on` is the day on which the files were obtained. Raises the named error of the gate, the parser or the
-    contract, and SourceError where no date of publication is known or two groups renew the same partition.
+    contract, and SourceError where no date of publication is known or two groups renew the same partition on one day.
     """
     chosen = source.get(source_code)
     parts: list[edition.CompiledPart] = []
@@ -39,12 +39,7 @@ def compile_source(
         files = load.in_hand(chosen, paths)
         parsed = load.parse_files(chosen, files)
         names = ", ".join(file.name for file in files)
-        if parsed.partition in {part.parsed.partition for part in parts}:
-            raise SourceError(
-                f"two editions renew the partition {parsed.partition}",
-                file=names,
-                remedy="Give the files of one partition as one edition.",
-            )
+        before = {part.published_on for part in parts if part.parsed.partition == parsed.partition}
         for state in parsed.states:
             published = state.published_on or published_on
             if published is None:
@@ -52,6 +47,12 @@ def compile_source(
                     "the files do not tell when they were published",
                     file=names,
                     remedy="Give the date of publication.",
+                )
+            if published in before:
+                raise SourceError(
+                    f"two editions renew the partition {parsed.partition} on {published}",
+                    file=names,
+                    remedy="Give the files of one partition and day as one edition.",
                 )
             if state.rejected is not None and state.rejected.height:
                 first = state.rejected.row(0, named=True)

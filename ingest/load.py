@@ -109,8 +109,8 @@ def load_archived(
     Files that hold their own history make an edition of every state; the record returned is the newest one's. The
     date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
     day of the fetch, which a clock that was set back does not put before the last edition's. Files that are
-    committed already under the same rules are not parsed again unless `force` is set or their rows are gone or
-    damaged. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
+    committed already under the same rules are not parsed again unless `force` is set, another day of publication is
+    given, or their rows are gone or damaged. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
     """
     store = Lake(settings.lake)
     fingerprint = _fingerprint(source)
@@ -122,7 +122,8 @@ def load_archived(
         and not edition.is_bundled
         and sorted(entry["sha256"] for entry in edition.files) == hashes
     ]
-    if not force and _stand(store, earlier, fingerprint):
+    is_redated = bool(published_on and earlier and published_on.isoformat() != earlier[-1].published_on)
+    if not force and not is_redated and _stand(store, earlier, fingerprint):
         return earlier[-1]
     staged: dict[str, tuple[Edition, Staged]] = {}
     try:
@@ -463,7 +464,11 @@ class _Days:
         self.newest = {
             e.partition: date.fromisoformat(e.published_on) for e in sorted(live, key=lambda e: e.published_on)
         }
-        self.ingested = max((datetime.fromisoformat(e.ingested_at) for e in earlier or live), default=None)
+        known = [datetime.fromisoformat(e.ingested_at) for e in earlier or live]
+        if stated is not None:
+            # Somebody puts right what a clock that ran ahead has dated.
+            known = [at for at in known if at <= datetime.now(UTC)]
+        self.ingested = max(known, default=None)
 
     def of(self, state: Parsed) -> date:
         """The day that the content tells, else the one stated, else that of the fetch.
@@ -483,7 +488,7 @@ class _Days:
     def ingested_at(self, obtained: datetime) -> datetime:
         """When the bytes were obtained, not before those of the editions before: it orders editions of one day."""
         if self.ingested is None:
-            return obtained
+            return min(obtained, datetime.now(UTC)) if self.is_stated else obtained
         return self.ingested if self.earlier else max(obtained, self.ingested + timedelta(microseconds=1))
 
     def finding(self, state: Parsed) -> gates.Finding | None:

@@ -297,7 +297,8 @@ def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> l
     with timed(progress, f"check {stage}"):
         state = _require_state(settings)
         _write_state(settings, _without(state, stage))
-        results = runner.run_checks(settings, stage, docs_dir=settings.work / "data_docs")
+        as_of = date.fromisoformat(state.as_of) if state.as_of else None
+        results = runner.run_checks(settings, stage, docs_dir=settings.work / "data_docs", as_of=as_of)
         _write_frame(runner.results_frame(results), checks_file(settings, stage))
         blocking = runner.blocking_failures(results)
         passed = _without(state, stage)

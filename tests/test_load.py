@@ -189,3 +189,9 @@ def test_a_clock_that_jumps_neither_loses_nor_hides_what_is_loaded(
         files = [archive.Archive(settings.archive).get(source.code, record.files[0]["sha256"])]
         assert load.load_archived(settings, source, files, force=True).published_on == record.published_on
     assert latest_id(settings) == third.edition_id
+    # A day that is stated puts right what the clock had said.
+    files = [archive.Archive(settings.archive).get(source.code, third.files[0]["sha256"])]
+    redated = load.load_archived(settings, source, files, published_on=day)
+    assert redated.published_on == day.isoformat()
+    assert datetime.fromisoformat(redated.ingested_at) <= datetime.now(UTC)
+    assert Lake(settings.lake).edition(source.code, third.edition_id) == (redated if years < 0 else None)

@@ -80,11 +80,30 @@ class PlainDownload(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
 
 
+class PartitionPolicy(BaseModel):
+    """The parts that a publisher's data come in, and how to ask for some of them only.
+
+    The option is an environment variable that the source's `fetch.py` reads: names of partitions, with commas.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    unit: Literal["quarter", "fiscal_year", "part"] = Field(
+        description="quarter: 2009q2; fiscal_year: FY2014, from April on; part: what `parts()` of fetch.py lists"
+    )
+    option: str = Field(pattern=r"^BIOPHARMA_[A-Z_]+$")
+    first: date | None = Field(default=None, description="first day of the first quarter or fiscal year")
+
+
 class FetchPolicy(BaseModel):
     """How to ask this publisher: what for, how often, how long, and with which key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    every: Literal["daily", "weekly", "monthly", "quarterly", "yearly"] | None = Field(
+        default=None, description="how often to ask, where the publisher's cadence is more often than is of use"
+    )
+    partitions: PartitionPolicy | None = None
     downloads: tuple[PlainDownload, ...] = ()
     hosts: tuple[str, ...] = Field(default=(), description="other hosts to which the publisher may redirect")
     headers: dict[str, str] = Field(default_factory=dict)
@@ -271,6 +290,11 @@ class Source:
         from ingest.fetch import Download
 
         return [Download(**entry.model_dump()) for entry in self.spec.fetch.downloads]
+
+    def parts(self) -> list[str]:
+        """Names of the partitions of a source that is partitioned by `part`, as its `fetch.py` lists them."""
+        found: list[str] = importlib.import_module(f"ingest.sources.{self.code}.fetch").parts()
+        return found
 
     def fingerprint_paths(self) -> list[Path]:
         """Files whose change makes an edition of this source worth parsing again."""

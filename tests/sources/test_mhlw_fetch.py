@@ -119,8 +119,17 @@ def test_a_top_page_without_rounds_and_an_option_that_is_no_number(settings: Set
     with pytest.raises(FetchError, match="links no round"):
         connector(settings, publisher, "mhlw_ndb", HOST).fetch()
     environment = {ndb.ROUNDS_VARIABLE: "some"}
-    with pytest.raises(FetchError, match="BIOPHARMA_NDB_ROUNDS is 'some'"):
+    with pytest.raises(FetchError, match="BIOPHARMA_NDB_ROUNDS names 'SOME', no number of rounds and none of FY2019"):
         connector(settings, publisher, "mhlw_ndb", HOST, environment=environment).fetch()
+
+
+def test_rounds_are_chosen_by_number_or_by_fiscal_year() -> None:
+    rounds = [1, 2, 5, 6]
+    assert ndb._wanted(None, rounds) == rounds
+    assert ndb._wanted("2", rounds) == [5, 6]
+    assert ndb._wanted("FY2019, fy2014", rounds) == [1, 6]
+    with pytest.raises(FetchError, match="names 'FY2016'"):
+        ndb._wanted("FY2019,FY2016", rounds)
 
 
 @pytest.mark.parametrize(

@@ -534,6 +534,15 @@ def test_what_cannot_be_split_further_is_a_named_error(
         connector(settings, publisher, CODE, HOST).fetch()
 
 
+def test_parts_are_chosen_by_name() -> None:
+    scope = [("392", "3002"), ("842", "3002")]
+    assert fetch._chosen(None, scope) == scope
+    assert fetch._chosen("annual-USA-3002, annual-USA-3002", scope) == [("842", "3002")]
+    assert {"annual-JPN-3002", "annual-CAN-3822"} < set(fetch.parts())
+    with pytest.raises(FetchError, match="names 'annual-JPN-3004', which is none of the 2 parts"):
+        fetch._chosen("annual-JPN-3004", scope)
+
+
 def test_key_fetches_all_reporters_and_headings_and_stays_secret(
     settings: Settings, publisher: Publisher, few_years: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ from ingest.sources.mhlw_ndb.parse import ROUTES, SETTINGS, TABLE_TITLE
 
 TOP = "https://www.mhlw.go.jp/stf/seisakunitsuite/bunya/0000177182.html"
 ROUNDS_VARIABLE = "BIOPHARMA_NDB_ROUNDS"
+# Round 1 covers the fiscal year 2014, and every round the year after the one before.
+_YEAR_BEFORE_FIRST = 2013
 
 _ROUND = re.compile(r"第([0-9]+)回NDBオープンデータ")
 _ROUTE = re.compile("|".join(ROUTES))
@@ -46,10 +48,12 @@ class _Link:
 
 
 def requests(client: Client) -> Iterable[Download]:
-    """The workbooks of every round, or of as many of the newest as BIOPHARMA_NDB_ROUNDS says; a round is an edition.
+    """The workbooks of every round, or of those that BIOPHARMA_NDB_ROUNDS names; a round is an edition.
 
-    Raises FetchError where the top page links no round, where a link does not tell its route, and where a round's
-    page lacks a workbook of the set: a fiscal year is loaded whole or not at all.
+    The variable holds a number of newest rounds, or fiscal years separated by commas (`FY2018,FY2019`). Raises
+    FetchError where it holds anything else or a year without a round, where the top page links no round, where a
+    link does not tell its route, and where a round's page lacks a workbook of the set: a fiscal year is loaded whole
+    or not at all.
     """
     rounds = _rounds(client.get_text(Download(TOP, "top.html")))
     if not rounds:
@@ -61,19 +65,27 @@ def requests(client: Client) -> Iterable[Download]:
     # Oldest first, so that no year is loaded before the one that it follows; all pages before the first workbook.
     return [
         download
-        for number in sorted(rounds)[-_wanted(client, len(rounds)) :]
+        for number in _wanted(client.option(ROUNDS_VARIABLE), sorted(rounds))
         for download in _workbooks(client.get_text(Download(rounds[number], "round.html")), rounds[number], number)
     ]
 
 
-def _wanted(client: Client, count: int) -> int:
-    text = client.option(ROUNDS_VARIABLE) or str(count)
-    if not re.fullmatch("[1-9][0-9]{0,2}", text):
+def _wanted(text: str | None, rounds: list[int]) -> list[int]:
+    """The rounds that the user asks for, oldest first."""
+    if text is None:
+        return rounds
+    wanted = text.strip().upper()
+    if re.fullmatch("[1-9][0-9]{0,2}", wanted):
+        return rounds[-int(wanted) :]
+    names = [name.strip() for name in wanted.split(",")]
+    known = {f"FY{_YEAR_BEFORE_FIRST + number}": number for number in rounds}
+    if unknown := [name for name in names if name not in known]:
         raise FetchError(
-            f"{ROUNDS_VARIABLE} is {text!r}, no number of rounds",
-            remedy="Set it to a whole number, or remove it for all rounds.",
+            f"{ROUNDS_VARIABLE} names {unknown[0]!r}, no number of rounds and none of {', '.join(known)}",
+            file=TOP,
+            remedy="Set it to a whole number or to fiscal years that have a round, or remove it for all rounds.",
         )
-    return int(text)
+    return sorted({known[name] for name in names})
 
 
 def _rounds(page: str) -> dict[int, str]:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from ingest.fetch import Client, Download, FetchError
 
 KEY_VARIABLE = "COMTRADE_API_KEY"
+PARTS_VARIABLE = "BIOPHARMA_COMTRADE_PARTS"
 FIRST_YEAR = 2010
 COMMODITIES = {
     "2937": (
@@ -114,7 +115,7 @@ class _Query:
 
     @property
     def group(self) -> str:
-        return f"annual-{REPORTERS[self.reporter]}-{self.heading}"
+        return _part(self.reporter, self.heading)
 
     @property
     def name(self) -> str:
@@ -148,7 +149,12 @@ class _Query:
 
 
 def requests(client: Client) -> Iterable[Download]:
-    """What to fetch: all reporters and headings with a key, Japan's heading 3002 without one."""
+    """What to fetch: all reporters and headings with a key, Japan's heading 3002 without one.
+
+    BIOPHARMA_COMTRADE_PARTS limits that to parts by name, separated by commas (`annual-JPN-3002`). A part is a
+    reporter's trade in a heading, all years, since an edition replaces all of them. Raises FetchError for a part that
+    there is not, or not without a key.
+    """
     key = client.key(KEY_VARIABLE)
     if key:
         service = _Service("data", f"{_HOST}/data/v1/get/C/A/HS", 100_000, 12, key)
@@ -156,11 +162,35 @@ def requests(client: Client) -> Iterable[Download]:
     else:
         service = _Service("preview", f"{_HOST}/public/v1/preview/C/A/HS", 500, 1, None)
         scope = [(JAPAN, heading) for heading in PREVIEW_HEADINGS]
+    scope = _chosen(client.option(PARTS_VARIABLE), scope)
     years = tuple(range(FIRST_YEAR, datetime.now(UTC).year))
     for reporter, heading in scope:
         for start in range(0, len(years), service.most_periods):
             query = _Query(reporter, heading, years[start : start + service.most_periods], COMMODITIES[heading])
             yield from _parts(client, service, query)
+
+
+def parts() -> list[str]:
+    """Names of all parts: reporter and heading."""
+    return [_part(reporter, heading) for reporter in REPORTERS for heading in COMMODITIES]
+
+
+def _part(reporter: str, heading: str) -> str:
+    return f"annual-{REPORTERS[reporter]}-{heading}"
+
+
+def _chosen(text: str | None, scope: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    if text is None:
+        return scope
+    known = {_part(*pair): pair for pair in scope}
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if unknown := [name for name in names if name not in known]:
+        raise FetchError(
+            f"{PARTS_VARIABLE} names {unknown[0]!r}, which is none of the {len(known)} parts that can be fetched",
+            file=_HOST,
+            remedy=f"Parts are named annual-JPN-3002; without {KEY_VARIABLE} that is the only one.",
+        )
+    return [known[name] for name in names]
 
 
 def _parts(client: Client, service: _Service, query: _Query) -> Iterator[Download]:

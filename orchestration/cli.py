@@ -489,7 +489,7 @@ def ui(
         bool, typer.Option("--daemon/--no-daemon", help="With the daemon that starts runs and schedules.")
     ] = True,
 ) -> None:
-    """Serve Dagster's web interface on this machine: lineage, checks, runs and schedules."""
+    """Look at lineage, checks and runs in Dagster's web interface; schedules and sensors are off (see up)."""
     from orchestration import terminal
     from orchestration import ui as dagster_ui
 
@@ -502,6 +502,44 @@ def ui(
         ready=lambda address: out.print(f"[bold green]{address}[/]  lineage: {address}/asset-groups"),
     )
     raise typer.Exit(code)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="Schedules and sensors are off until somebody starts them.")
+    ] = False,
+) -> None:
+    """Operate the warehouse: publishers are asked on schedule, dropped files loaded, changes built, failures told."""
+    from orchestration import cadence, inbox, terminal
+    from orchestration import ui as dagster_ui
+
+    settings, out = Settings.from_env(), terminal.console()
+
+    def ready(address: str) -> None:
+        out.print(f"[bold green]{address}[/]  lineage: {address}/asset-groups  automation: {address}/automation")
+        if paused:
+            out.print("Schedules and sensors are off; start them under Automation.")
+            return
+        for name, table in cadence.TIMETABLES.items():
+            asked = [source.code for source in cadence.fetched(name)]
+            out.print(f"  {name}: {len(asked)} sources. {table.description}", markup=False, highlight=False)
+        out.print(f"  Times are those of {cadence.TIMEZONE}. Files dropped into {inbox.folder(settings)} are loaded.")
+
+    out.print("Starting the web interface and the daemon (twenty seconds); stop both with Ctrl+C.")
+    raise typer.Exit(dagster_ui.serve(settings, port=port, daemon=True, ready=ready, automation=not paused))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is wrong with this installation, and what to do about it; the exit code is 1 if something is."""
+    from orchestration import doctor as examination
+    from orchestration import terminal
+
+    findings = examination.examine()
+    terminal.show_findings(terminal.console(), findings)
+    raise typer.Exit(1 if any(finding.level == "wrong" for finding in findings) else 0)
 
 
 @app.command()

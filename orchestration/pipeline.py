@@ -51,6 +51,8 @@ _CODE_SCHEMA = dict.fromkeys(
     ),
     pl.String(),
 )
+# A run takes about a minute; what waits for it longer than this says who holds the warehouse.
+WAIT_SECONDS = 900
 
 # What a work file must have passed to be published, in this order.
 GATES = ("lake", "models", "marts")
@@ -154,14 +156,15 @@ def load_files(
     published_on: date | None = None,
     force: bool = False,
     accept_changes: bool = False,
+    wait_seconds: float = 0,
 ) -> Edition:
     """Archive a publisher's files and commit them to the lake as a live edition; returns its commit record.
 
-    Raises IngestError for files that fail; they go into quarantine with the reason, and what was committed
-    before stands.
+    A run that is under way is waited for as long as `wait_seconds`. Raises IngestError for files that fail; they go
+    into quarantine with the reason, and what was committed before stands.
     """
     source = get(code)
-    with exclusive(settings, f"loading {code}"):
+    with exclusive(settings, f"loading {code}", wait_seconds=wait_seconds):
         return load.load_files(
             settings, source, paths, published_on=published_on, force=force, accept_changes=accept_changes
         )
@@ -172,6 +175,7 @@ def fetch(
     code: str,
     *,
     routes: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
     force: bool = False,
     accept_changes: bool = False,
 ) -> list[Edition]:
@@ -181,13 +185,17 @@ def fetch(
     again. Raises FetchError and GateError for a publisher that cannot be reached or sends no data, and IngestError
     for files that cannot be parsed; earlier editions stand. One edition that cannot be loaded does not keep the
     others from being loaded: where some were, PartlyFetchedError holds them. `routes` sends hosts elsewhere (see
-    `ingest.fetch`); `accept_changes` takes what a gate blocks against the last edition.
+    `ingest.fetch`); `options` are set over those of the environment (which parts to fetch, say); `accept_changes`
+    takes what a gate blocks against the last edition. A run that is under way does not keep files from being
+    downloaded; committing them waits for its end.
     """
     from ingest.fetch import editions_of, fetch_source
 
     source = get(code)
-    with exclusive(settings, f"fetching {code}"):
-        groups = editions_of(fetch_source(settings, source, routes=routes))
+    with exclusive(settings, f"fetching {code}", name=f"fetch.{code}"):
+        environment = {**os.environ, **(options or {})}
+        groups = editions_of(fetch_source(settings, source, routes=routes, environment=environment))
+    with exclusive(settings, f"loading {code}", wait_seconds=WAIT_SECONDS):
         loaded: list[Edition] = []
         failed: dict[str, IngestError] = {}
         for group, items in groups.items():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ingest.inventory import SourceState
     from ingest.lake import Edition
     from orchestration.differences import ReleaseDiff
+    from orchestration.doctor import Finding
 
 Format = Literal["table", "csv", "json", "markdown"]
 
@@ -280,6 +281,17 @@ def show_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]
             for row in rows:
                 table.add_row(*(escape(cell(value)) for value in row))
             out.print(table)
+
+
+def show_findings(out: Console, findings: Sequence[Finding]) -> None:
+    """Print what was found of an installation, what is wrong with its remedy, and the sum."""
+    styles = {"fine": "green", "note": "yellow", "wrong": "bold red"}
+    for finding in findings:
+        out.print(f"[{styles[finding.level]}]{finding.level:<5}[/] {finding.subject:<11} {escape(finding.told)}")
+        if finding.remedy and finding.level != "fine":
+            out.print(f"{'':18}{escape(finding.remedy)}", style="dim")
+    wrong, notes = (sum(finding.level == level for finding in findings) for level in ("wrong", "note"))
+    out.print(f"{wrong} wrong, {notes} worth knowing, {len(findings) - wrong - notes} fine.")
 
 
 def show_difference(out: Console, earlier: str, later: str, diff: ReleaseDiff, mart: str | None = None) -> None:

@@ -1,22 +1,24 @@
-"""Dagster's home of an installation, a run of the job in this process, and the web interface."""
+"""Dagster's home of an installation, a run of the job in this process, and the web interface with its daemon."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ingest.archive import write_atomically
 from ingest.errors import IngestError
 from ingest.settings import PROJECT_ROOT, Settings
-from orchestration import pipeline
+from orchestration import inbox, pipeline
 from orchestration.errors import RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MODULE = "orchestration.definitions"
+_PATIENCE_SECONDS = 15
+
+# Address of a PostgreSQL database for Dagster's history; SQLite files in Dagster's home without it.
+POSTGRES = "BIOPHARMA_DAGSTER_POSTGRES"
 
 _DAGSTER_YAML = """\
 # Written by `biopharma`; changes made here are lost.
@@ -33,12 +39,19 @@ telemetry:
   enabled: false
 nux:
   enabled: false
-# One run at a time, and one step at a time on the work file: DuckDB lets one process write a file.
+freshness:
+  enabled: true
 concurrency:
+  # One step at a time in a pool, across runs: on the work file, since DuckDB lets one process write a file, and on
+  # each publisher's site.
   pools:
+    granularity: op
     default_limit: 1
+  # Publishers may be asked while the warehouse is built; it is built by one run at a time.
   runs:
-    max_concurrent_runs: 1
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      - {key: biopharma/uses, value: work_file, limit: 1}
 run_coordinator:
   module: dagster.core.run_coordinator
   class: QueuedRunCoordinator
@@ -47,18 +60,9 @@ run_coordinator:
 run_monitoring:
   enabled: true
   start_timeout_seconds: 300
-run_storage:
-  module: dagster._core.storage.runs
-  class: SqliteRunStorage
-  config: {base_dir: "$HISTORY"}
-event_log_storage:
-  module: orchestration.history
-  class: KeptSqliteEventLogStorage
-  config: {base_dir: "$HISTORY/runs"}
-schedule_storage:
-  module: dagster._core.storage.schedules
-  class: SqliteScheduleStorage
-  config: {base_dir: "$SCHEDULES"}
+  # A download of some gigabytes from a slow publisher is done by then; whatever is not is stuck.
+  max_runtime_seconds: 43200
+$STORAGE
 # A run's events are in the history; a console gets what went wrong.
 python_logs:
   python_log_level: ERROR
@@ -68,20 +72,40 @@ compute_logs:
   class: NoOpComputeLogManager
 retention:
   schedule:
-    purge_after_days: {skipped: 7, failure: 90, success: -1}
+    purge_after_days: {skipped: 7, failure: 90, success: 365}
   sensor:
-    purge_after_days: {skipped: 7, failure: 90, success: -1}
+    purge_after_days: {skipped: 2, failure: 90, success: 365}
 """
+
+_SQLITE = """\
+run_storage:
+  module: dagster._core.storage.runs
+  class: SqliteRunStorage
+  config: {base_dir: "$HOME/history"}
+event_log_storage:
+  module: orchestration.history
+  class: KeptSqliteEventLogStorage
+  config: {base_dir: "$HOME/history/runs"}
+schedule_storage:
+  module: dagster._core.storage.schedules
+  class: SqliteScheduleStorage
+  config: {base_dir: "$HOME/schedules"}"""
+
+# The address holds a password, so the file names the variable only.
+_POSTGRES = f"""\
+storage:
+  postgres:
+    postgres_url: {{env: {POSTGRES}}}"""
 
 
 def write_dagster_home(settings: Settings) -> None:
-    """Make Dagster's home with its configuration: no telemetry, one run at a time, bounded history of ticks."""
+    """Make Dagster's home with its configuration: no telemetry, pools, one build at a time, bounded history of ticks.
+
+    The history is in PostgreSQL where the environment names a database, else in SQLite files of the home.
+    """
     path = settings.dagster_home / "dagster.yaml"
-    content = (
-        _DAGSTER_YAML.replace("$HISTORY", str(settings.dagster_home / "history"))
-        .replace("$SCHEDULES", str(settings.dagster_home / "schedules"))
-        .encode()
-    )
+    storage = _POSTGRES if os.environ.get(POSTGRES) else _SQLITE.replace("$HOME", str(settings.dagster_home))
+    content = _DAGSTER_YAML.replace("$STORAGE", storage).encode()
     if not path.exists() or path.read_bytes() != content:
         write_atomically(path, content)
 
@@ -161,47 +185,88 @@ def _first_error(settings: Settings, result: dg.ExecuteInProcessResult) -> Inges
     return RunError("the run failed", remedy=advice)
 
 
-def serve(settings: Settings, *, port: int, daemon: bool, ready: Callable[[str], None]) -> int:
+def serve(
+    settings: Settings, *, port: int, daemon: bool, ready: Callable[[str], None], automation: bool = False
+) -> int:
     """Serve the web interface on this machine only until interrupted; returns the exit code.
 
-    `ready` is called with the address when it answers. The daemon, which starts queued runs and ticks schedules,
-    starts after it.
+    `ready` is called with the address when it answers. The daemon, which starts queued runs and ticks schedules and
+    sensors, starts after it; `automation` says that all of them are on unless somebody has stopped them in the
+    interface. SIGINT and SIGTERM end both within seconds. Where one of the two ends by itself, the other is ended too
+    and RunError raised, so that whoever supervises this process (systemd) starts both again.
     """
+    _require_port(port)
     write_dagster_home(settings)
+    if automation:
+        inbox.prepare(settings)
+    address = f"http://{HOST}:{port}"
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(settings.dagster_home),
         "BIOPHARMA_HOME": str(settings.home),
+        "BIOPHARMA_UI_URL": os.environ.get("BIOPHARMA_UI_URL") or address,
+        "BIOPHARMA_AUTOMATION": "on" if automation else "off",
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+    processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", tool, *arguments, "-m", MODULE, "-d", str(PROJECT_ROOT)]
-        return subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT)  # noqa: S603
+    def start(name: str, tool: str, *arguments: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", tool, *arguments, "-m", MODULE, "-d", str(PROJECT_ROOT)]
+        # A session of its own: an interrupt from the terminal reaches this process, which ends the others in order.
+        processes[name] = subprocess.Popen(  # noqa: S603
+            command, env=environment, cwd=PROJECT_ROOT, start_new_session=True
+        )
 
     # Where the caller ignores interrupts (a background job of a shell), the tools would ignore them too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    address = f"http://{HOST}:{port}"
-    processes = [start("dagster_webserver", "-h", HOST, "-p", str(port), "--log-level", "warning")]
     try:
-        _wait_until_served(address, processes[0])
-        ready(address)
+        start("web interface", "dagster_webserver", "-h", HOST, "-p", str(port), "--log-level", "warning")
+        _wait_until_served(address, processes["web interface"])
         if daemon:
-            processes.append(start("dagster._daemon", "run"))
-        return processes[0].wait()
+            start("daemon", "dagster._daemon", "run", "--log-level", "warning")
+        ready(address)
+        while True:
+            for name, process in processes.items():
+                if process.poll() is not None:
+                    raise RunError(
+                        f"the {name} ended by itself (exit code {process.returncode})",
+                        remedy="Its output above says why; start both again.",
+                    )
+            time.sleep(0.5)
     except KeyboardInterrupt:
         return 0
     finally:
-        for process in processes:
+        _end(processes.values())
+
+
+def _end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End processes and all that they started: asked first, then killed."""
+    started = list(processes)
+    for process in started:
+        if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        for process in processes:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    for process in started:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _require_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise RunError(
+                f"port {port} of {HOST} cannot be used ({error.strerror})",
+                remedy=f"Another program (or another of these) uses it; choose another: --port {port + 1}.",
+            ) from None
 
 
 def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
@@ -210,7 +275,7 @@ def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RunError(
                 f"the web interface ended at once (exit code {process.returncode})",
-                remedy="Its output above says why; another program may use the port: biopharma ui --port 3001.",
+                remedy="Its output above says why.",
             )
         try:
             urllib.request.urlopen(f"{address}/server_info", timeout=5).close()  # noqa: S310

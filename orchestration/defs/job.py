@@ -1,28 +1,58 @@
-"""The job that makes everything, and its schedule."""
+"""The job that makes everything out of what is in the archive, and the sensor that asks for it."""
 
 from __future__ import annotations
 
 import dagster as dg
+
+from ingest.settings import Settings
+from orchestration import cadence
+
+# The run queue lets one run with this tag through at a time.
+BUILDS = {"biopharma/uses": "work_file"}
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def warehouse_job() -> dg.UnresolvedAssetJobDefinition:
     """Sources, lake, models, expectations and release in one run."""
     return dg.define_asset_job(
         "warehouse",
-        selection=dg.AssetSelection.all(),
-        description="From the sources' editions to the published release.",
+        selection=dg.AssetSelection.all() - dg.AssetSelection.groups("archive"),
+        description="From the sources' editions to the published release. It asks no publisher.",
+        tags=BUILDS,
         executor_def=dg.in_process_executor,
     )
 
 
-def daily_schedule(job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
-    """Every day, early in the morning of Tokyo, after the ECB's rates of the day before."""
-    return dg.ScheduleDefinition(
-        name="daily",
+def rebuild_sensor(
+    settings: Settings, job: dg.UnresolvedAssetJobDefinition, status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
+    """Asks for a run when the inputs are not those of any release: after a fetch, a dropped file, a new vocabulary.
+
+    What decides is the digest of all inputs, not the time of the last event: an answer that brought nothing new, or a
+    file that says the same as before, builds nothing. One digest is tried once; after a failed run somebody corrects
+    an input, or runs it again from the run's page.
+    """
+
+    @dg.sensor(
+        name="inputs_changed",
         job=job,
-        cron_schedule="30 5 * * *",
-        execution_timezone="Asia/Tokyo",
-        description="Rebuilds and publishes; with unchanged inputs the present release stays.",
-        # Stopped until somebody starts it in the UI: whoever opens the UI to look has not asked for daily runs.
-        default_status=dg.DefaultScheduleStatus.STOPPED,
+        minimum_interval_seconds=30,
+        default_status=status,
+        description="Rebuilds and publishes when editions, vocabulary, suites, models or code have changed.",
     )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        due = cadence.build_due(settings)
+        if not due.is_due:
+            return dg.SkipReason(f"Nothing to build: {due.reason}.")
+        running = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_UNFINISHED), limit=1)
+        if running:
+            return dg.SkipReason(f"Run {running[0].run_id} is under way; {due.reason}.")
+        return dg.RunRequest(run_key=due.fingerprint, tags={"biopharma/reason": due.reason})
+
+    return sensor

@@ -17,6 +17,11 @@ def publisher(code: str) -> dg.AssetKey:
     return dg.AssetKey(["publisher", code])
 
 
+def archive(code: str) -> dg.AssetKey:
+    """What was fetched of a source."""
+    return dg.AssetKey(["archive", code])
+
+
 def source(code: str) -> dg.AssetKey:
     """A source's editions in the lake."""
     return dg.AssetKey(["source", code])

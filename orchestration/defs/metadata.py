@@ -7,9 +7,20 @@ from typing import Any
 import dagster as dg
 
 from ingest.lake import Column, Contract
-from ingest.source import SourceSpec
+from ingest.source import Source, SourceSpec
 from ingest.vocabulary import VocabularyTable
+from orchestration.defs import keys
 from orchestration.preview import Summary
+
+
+def tags_of(source: Source) -> dict[str, str]:
+    """Tags by which sources are found in the catalogue."""
+    spec = source.spec
+    return {
+        "licence": keys.tag_value(spec.licence.name),
+        "redistribution": spec.licence.redistribution,
+        "domain": spec.domain,
+    }
 
 
 def of_source(spec: SourceSpec) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +11,7 @@ import dagster as dg
 
 from ingest.errors import IngestError
 from ingest.settings import Settings
+from orchestration.errors import BusyError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress
 
@@ -23,6 +24,17 @@ class Warehouse:
     progress: Progress
     force: bool
     as_of: date | None
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What steps get that take the installation's lock for as long as they need it, and no longer.
+
+    `routes` sends publishers' hosts elsewhere (see `ingest.fetch`).
+    """
+
+    settings: Settings
+    routes: Mapping[str, str] | None = None
 
 
 def warehouse_resource(settings: Settings, progress: Progress) -> dg.ResourceDefinition:
@@ -60,10 +72,14 @@ def warehouse_resource(settings: Settings, progress: Progress) -> dg.ResourceDef
 def failing_loudly() -> Iterator[None]:
     """Turn errors into failures that show their text and are not tried again, since another try cannot cure them.
 
-    Errors of the operating system pass: a full disk or a share that is away may be there again at the next try.
+    Errors of the operating system pass, and a warehouse that another process holds: a share that is away may be there
+    again at the next try.
     """
     try:
         yield
+    except BusyError as error:
+        # Another process holds the warehouse: it will end.
+        raise dg.Failure(description=error.text, metadata={"remedy": error.remedy}) from error
     except IngestError as error:
         raise dg.Failure(description=error.text, metadata={"remedy": error.remedy}, allow_retries=False) from error
     except (OSError, dg.Failure):

@@ -1,12 +1,17 @@
 """Publishers as external assets, and one asset per source: its editions in the lake."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from ingest.inventory import why_absent
 from ingest.source import Source, discover
-from orchestration import pipeline, preview
+from orchestration import cadence, pipeline, preview
 from orchestration.defs import keys, metadata
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.text import markdown_table
+
+AGE_CHECK = "edition_is_not_stale"
 
 
 def publisher_specs() -> list[dg.AssetSpec]:
@@ -17,7 +22,7 @@ def publisher_specs() -> list[dg.AssetSpec]:
             group_name="publishers",
             description=f"{source.spec.publisher}: {source.spec.title}.",
             owners=[source.spec.owner],
-            tags=_tags(source),
+            tags=metadata.tags_of(source),
             kinds={"external"},
             metadata=metadata.of_source(source.spec),
         )
@@ -35,23 +40,35 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=keys.source(source.code),
-        deps=[keys.publisher(source.code)],
+        deps=[(keys.archive if source.has_connector else keys.publisher)(source.code)],
         group_name=spec.domain,
         description=f"{spec.title} ({spec.publisher}). {spec.description}",
         owners=[spec.owner],
-        tags=_tags(source),
+        tags=metadata.tags_of(source),
         kinds={"polars", "parquet"},
         metadata=metadata.of_source(spec),
+        check_specs=[
+            dg.AssetCheckSpec(
+                AGE_CHECK,
+                asset=keys.source(source.code),
+                description=(
+                    f"The newest edition was published within {spec.freshness_days} days (freshness_days of "
+                    f"source.yml; the cadence is {spec.cadence}). An older one stays in use, with its age."
+                ),
+            )
+        ],
         required_resource_keys={"warehouse"},
         # For errors of the operating system, which may pass by themselves; all others are final.
         retry_policy=dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL),
     )
-    def source_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    # Dagster knows the result of a step with checks by the bare class only.
+    def source_asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         warehouse: Warehouse = context.resources.warehouse
         with failing_loudly():
             editions = pipeline.load_source(
                 warehouse.settings, source.code, force=warehouse.force, progress=warehouse.progress
             )
+        age = cadence.edition_age(source, editions, datetime.now(UTC).date())
         columns = ("edition_id", "partition", "published_on", "is_bundled", "row_count", "rows_quarantined")
         return dg.MaterializeResult(
             metadata={
@@ -60,16 +77,15 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
                 "editions": dg.MetadataValue.md(
                     markdown_table(columns, [[getattr(e, name) for name in columns] for e in editions])
                 ),
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=AGE_CHECK,
+                    passed=age is None or age <= spec.freshness_days,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"age_days": age} if age is not None else {"no edition": why_absent(source)},
+                )
+            ],
         )
 
     return source_asset
-
-
-def _tags(source: Source) -> dict[str, str]:
-    spec = source.spec
-    return {
-        "licence": keys.tag_value(spec.licence.name),
-        "redistribution": spec.licence.redistribution,
-        "domain": spec.domain,
-    }

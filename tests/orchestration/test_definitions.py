@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -12,17 +13,21 @@ import pytest
 from data_quality.runner import check_specs
 from ingest import lake, vocabulary
 from ingest.errors import LakeError
+from ingest.lake import Lake
 from ingest.settings import Settings
-from ingest.source import discover
-from orchestration import fingerprint, reader, release, ui
-from orchestration.defs import keys, warehouse_definitions
-from orchestration.defs.resources import failing_loudly, warehouse_resource
+from ingest.source import Source, discover
+from ingest.sources.sec_fsds.fetch import quarters as quarter_names
+from orchestration import cadence, fingerprint, reader, release, ui
+from orchestration.defs import archive, keys, warehouse_definitions
+from orchestration.defs.resources import Installation, failing_loudly, warehouse_resource
 from orchestration.progress import silent
 from tests.built import Home
+from tests.conftest import shared_file
 from tests.network import guarded
 from tests.orchestration.conftest import holding
+from tests.publisher import Answer, Publisher
 
-LAYERS = ("publisher", "source", "lake", "staging", "intermediate", "marts", "release")
+LAYERS = ("publisher", "archive", "source", "lake", "staging", "intermediate", "marts", "release")
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +101,13 @@ def test_every_expectation_and_model_test_is_a_check(graph: dg.AssetGraph) -> No
     assert tested >= {"lake", "marts"}
 
 
-def test_job_and_schedule(definitions: dg.Definitions) -> None:
-    repository = definitions.get_repository_def()
-    job = repository.get_job("warehouse")
-    assert {node.name for node in job.nodes} >= {"lake", "dbt_models", "marts_expectations", "release__warehouse"}
+def test_the_job_builds_from_the_archive_and_asks_nobody(definitions: dg.Definitions) -> None:
+    job = definitions.get_repository_def().get_job("warehouse")
+    nodes = {node.name for node in job.nodes}
+    assert nodes >= {"lake", "dbt_models", "marts_expectations", "release__warehouse", "source__ecb_fx"}
+    assert not [name for name in nodes if name.startswith("archive")]
     assert job.executor_def is dg.in_process_executor
-    schedule = repository.get_schedule_def("daily")
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.job_name == "warehouse"
+    assert job.tags["biopharma/uses"] == "work_file"
 
 
 def test_changed_dbt_project_has_another_manifest(
@@ -137,6 +141,8 @@ def test_job_publishes_and_records_everything(
         (run,) = instance.get_runs()
         assert run.status is dg.DagsterRunStatus.SUCCESS
         for key in graph.materializable_asset_keys:
+            if key.path[0] == "archive":
+                continue
             event = instance.get_latest_materialization_event(key)
             assert event is not None, key
             assert event.asset_materialization is not None
@@ -192,3 +198,150 @@ def test_second_run_is_refused_by_the_resource(settings: Settings) -> None:
         )
     assert not result.success
     assert "a run by process" in str([event.event_specific_data for event in result.all_events if event.is_failure])
+
+
+def source_with(**changes: object) -> Source:
+    """The ECB's source without politeness, which the loopback interface does not need."""
+    source = Source(discover()["ecb_fx"].folder)
+    policy = source.spec.fetch.model_copy(
+        update={"seconds_between_requests": 0.0, "backoff_seconds": 0.01, **changes}
+    )
+    source.spec = source.spec.model_copy(update={"fetch": policy})
+    return source
+
+
+def test_every_source_that_can_be_fetched_is_asked_on_schedule_in_the_pool_of_its_site(
+    definitions: dg.Definitions, graph: dg.AssetGraph
+) -> None:
+    repository = definitions.get_repository_def()
+    asked = {
+        key.path[1]
+        for schedule in repository.schedule_defs
+        for key in repository.get_job(schedule.job_name).asset_layer.selected_asset_keys
+    }
+    fetchable = {code: source for code, source in discover().items() if source.has_connector}
+    assert asked == set(fetchable)
+    crons = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
+    assert crons["daily"] == "30 5 * * *"
+    assert repository.get_job("fetch_daily").asset_layer.selected_asset_keys == {keys.archive("ecb_fx")}
+    weekly = repository.get_job("fetch_weekly").asset_layer.selected_asset_keys
+    assert {keys.archive(code) for code in ("fda_ndc", "fda_drugsatfda", "ema_medicines")} <= weekly
+    for code, source in fetchable.items():
+        definition = graph.get(keys.archive(code)).assets_def
+        (op,) = definition.node_def.iterate_op_defs()
+        assert op.pool == cadence.pool_of(source)
+        assert op.retry_policy is not None and op.retry_policy.jitter and op.retry_policy.backoff
+        policy = graph.get(keys.archive(code)).freshness_policy_or_from_metadata
+        assert policy is not None
+        assert policy.fail_window.to_timedelta().days >= source.spec.freshness_days
+    sec = {cadence.pool_of(discover()[code]) for code in ("sec_fsds", "sec_companyfacts", "sec_ixbrl")}
+    assert sec == {"site_sec.gov"}
+
+
+@pytest.mark.parametrize(("setting", "status"), [("on", "RUNNING"), ("off", "STOPPED")])
+def test_nothing_ticks_until_somebody_operates(
+    built: Home, monkeypatch: pytest.MonkeyPatch, setting: str, status: str
+) -> None:
+    monkeypatch.setenv("BIOPHARMA_AUTOMATION", setting)
+    repository = warehouse_definitions(built.settings).get_repository_def()
+    ticking = [*repository.schedule_defs, *repository.sensor_defs]
+    assert len(ticking) > 10
+    assert {definition.default_status.value for definition in ticking} == {status}
+
+
+def test_partitions_are_the_publishers(graph: dg.AssetGraph) -> None:
+    def of(code: str) -> list[str]:
+        partitions = graph.get(keys.archive(code)).partitions_def
+        assert partitions is not None
+        return list(partitions.get_partition_keys())
+
+    assert of("sec_fsds")[:2] == ["2009-04", "2009-07"]
+    assert of("mhlw_ndb")[:6] == ["FY2014", "FY2015", "FY2016", "FY2017", "FY2018", "FY2019"]
+    assert "annual-JPN-3002" in of("un_comtrade")
+    quarters, years = (discover()[code] for code in ("sec_fsds", "mhlw_ndb"))
+    # What Dagster calls a quarter is what the connector takes for it.
+    names = [cadence.partition_name(quarters.spec.fetch.partitions, key) for key in of("sec_fsds")]
+    assert names == quarter_names(datetime.now(UTC).date())[: len(names)]
+    assert [cadence.partition_key(quarters.spec.fetch.partitions, name) for name in names] == of("sec_fsds")
+    assert cadence.fetch_options(quarters, ["2010-01", "2010-04"]) == {"BIOPHARMA_SEC_QUARTERS": "2010q1,2010q2"}
+    assert cadence.fetch_options(years, ["FY2019"]) == {"BIOPHARMA_NDB_ROUNDS": "FY2019"}
+    assert cadence.fetch_options(years, []) == {}
+
+
+HOST, PATH = "www.ecb.europa.eu", "/stats/eurofxref/eurofxref-hist.zip"
+
+
+def materialize(asset: dg.AssetsDefinition, settings: Settings, publisher: Publisher, *hosts: str, **how: object):
+    return dg.materialize(
+        [asset],
+        resources={"installation": Installation(settings, publisher.routes(*hosts))},
+        raise_on_error=False,
+        instance=dg.DagsterInstance.ephemeral(),
+        **how,
+    )
+
+
+def test_a_fetch_commits_what_is_new_and_asks_for_a_build_once(settings: Settings) -> None:
+    body = shared_file("ecb_fx/eurofxref-hist.zip").read_bytes()
+    asset = archive._archive_asset(source_with())
+    with Publisher() as publisher:
+        publisher.serve(HOST, PATH, Answer(body, etag='"today"'))
+        before = cadence.build_due(settings)
+        first = materialize(asset, settings, publisher, HOST)
+        after = cadence.build_due(settings)
+        again = materialize(asset, settings, publisher, HOST)
+    assert first.success and again.success
+    (found,) = first.asset_materializations_for_node("archive__ecb_fx")
+    assert found.metadata["dagster/row_count"].value > 200_000
+    assert "2" in found.metadata["editions"].value
+    assert len(before.fingerprint) == 64
+    assert before.fingerprint != after.fingerprint
+    # The publisher says that nothing has changed: nor has what a build would be made from.
+    assert cadence.build_due(settings).fingerprint == after.fingerprint
+    assert after.is_due and after.reason == "there is no release yet"
+
+
+def test_a_publisher_that_is_away_fails_its_own_step_with_the_reason(settings: Settings) -> None:
+    asset = archive._archive_asset(source_with())
+    with Publisher() as publisher:
+        publisher.serve(HOST, PATH, Answer(b"<html><body>Maintenance of the service today.</body></html>"))
+        result = materialize(asset, settings, publisher, HOST)
+    assert not result.success
+    assert "HTML page" in ui._first_error(settings, result).text
+
+
+def test_a_backfill_asks_for_its_quarters_and_says_which_are_absent(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = shared_file("sec_edgar/fsds/2010q2.zip").read_bytes()
+    monkeypatch.setenv("BIOPHARMA_USER_AGENT", "test somebody@example.org")
+    source = Source(discover()["sec_fsds"].folder)
+    policy = source.spec.fetch.model_copy(update={"seconds_between_requests": 0.0})
+    source.spec = source.spec.model_copy(update={"fetch": policy})
+    asset = archive._archive_asset(source)
+    with Publisher() as publisher:
+        publisher.serve("www.sec.gov", "/files/dera/data/financial-statement-data-sets/2010q2.zip", Answer(body))
+        good = materialize(asset, settings, publisher, "www.sec.gov", partition_key="2010-04")
+        assert [seen.path.rpartition("/")[2] for seen in publisher.seen] == ["2010q2.zip"]
+    assert good.success
+    (found,) = good.asset_materializations_for_node("archive__sec_fsds")
+    assert found.partition == "2010-04"
+
+
+def test_what_was_asked_for_and_is_not_published_is_named() -> None:
+    source = discover()["mhlw_ndb"]
+    assert cadence.missing(source, ["FY2024"], []) == ["FY2024"]
+    assert "has no FY2024 of mhlw_ndb yet" in cadence.not_published(source, ["FY2024"]).text
+
+
+def test_a_build_is_asked_for_when_the_inputs_are_those_of_no_release(
+    copied: Settings, definitions: dg.Definitions
+) -> None:
+    sensor = warehouse_definitions(copied).get_repository_def().get_sensor_def("inputs_changed")
+    with dg.DagsterInstance.ephemeral() as instance:
+        quiet = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
+        assert quiet.skip_message is not None and " stands for the inputs as they are" in quiet.skip_message
+        Lake(copied.lake).withdraw(Lake(copied.lake).editions()[0])
+        (request,) = sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).run_requests or []
+    assert request.run_key == cadence.build_due(copied).fingerprint
+    assert "are not those of release 000" in request.tags["biopharma/reason"]

@@ -7,6 +7,7 @@ import pytest
 
 from ingest.settings import Settings
 from orchestration import history, ui
+from orchestration.defs.job import BUILDS
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("held", asset="thing")])
@@ -32,13 +33,17 @@ def test_many_runs_are_kept_and_dagsters_own_storage_reads_them(
         assert latest.run_id == ids[-1]
 
 
-def test_home_is_without_telemetry_and_lets_one_run_in(settings: Settings) -> None:
+def test_home_is_without_telemetry_and_lets_one_build_in(settings: Settings) -> None:
     ui.write_dagster_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
-        assert instance.get_concurrency_config().run_queue_config is not None
-        assert instance.get_concurrency_config().run_queue_config.max_concurrent_runs == 1
+        concurrency = instance.get_concurrency_config()
+        assert concurrency.pool_config.default_pool_limit == 1
+        assert concurrency.run_queue_config is not None
+        assert concurrency.run_queue_config.tag_concurrency_limits == [
+            {"key": key, "value": value, "limit": 1} for key, value in BUILDS.items()
+        ]
     written = (settings.dagster_home / "dagster.yaml").stat().st_mtime_ns
     ui.write_dagster_home(settings)
     assert (Path(settings.dagster_home) / "dagster.yaml").stat().st_mtime_ns == written

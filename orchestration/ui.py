@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ _PATIENCE_SECONDS = 15
 
 # Address of a PostgreSQL database for Dagster's history; SQLite files in Dagster's home without it.
 POSTGRES = "BIOPHARMA_DAGSTER_POSTGRES"
+_POSTGRES_URL = "BIOPHARMA_DAGSTER_POSTGRES_URL"
 
 _DAGSTER_YAML = """\
 # Written by `biopharma`; changes made here are lost.
@@ -95,7 +97,7 @@ schedule_storage:
 _POSTGRES = f"""\
 storage:
   postgres:
-    postgres_url: {{env: {POSTGRES}}}"""
+    postgres_url: {{env: {_POSTGRES_URL}}}"""
 
 
 def write_dagster_home(settings: Settings) -> None:
@@ -104,7 +106,11 @@ def write_dagster_home(settings: Settings) -> None:
     The history is in PostgreSQL where the environment names a database, else in SQLite files of the home.
     """
     path = settings.dagster_home / "dagster.yaml"
-    storage = _POSTGRES if os.environ.get(POSTGRES) else _SQLITE.replace("$HOME", str(settings.dagster_home))
+    storage = _SQLITE.replace("$HOME", str(settings.dagster_home))
+    if address := os.environ.get(POSTGRES):
+        # SQLAlchemy 2.1 takes an address without a driver for psycopg 3's; the one that is locked is psycopg2.
+        os.environ[_POSTGRES_URL] = re.sub("^postgres(ql)?://", "postgresql+psycopg2://", address)
+        storage = _POSTGRES
     content = _DAGSTER_YAML.replace("$STORAGE", storage).encode()
     if not path.exists() or path.read_bytes() != content:
         write_atomically(path, content)

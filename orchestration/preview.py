@@ -55,6 +55,22 @@ def of_relations(settings: Settings, schemas: Collection[str]) -> dict[tuple[str
         connection.close()
 
 
+def column_names(settings: Settings) -> dict[tuple[str, str], list[str]]:
+    """Names of the columns of every relation of the work file that models are made from or make, in their order."""
+    connection = workfile.connect(settings.work_file, settings, read_only=True)
+    try:
+        found: dict[tuple[str, str], list[str]] = {}
+        for schema, table, column in connection.execute(
+            "select schema_name, table_name, column_name from duckdb_columns() "
+            "where schema_name in ('lake', 'vocabulary', 'staging', 'intermediate', 'quality', 'marts') "
+            "order by schema_name, table_name, column_index"
+        ).fetchall():
+            found.setdefault((schema, table), []).append(column)
+    finally:
+        connection.close()
+    return found
+
+
 def of_editions(settings: Settings, editions: Sequence[Edition]) -> Summary:
     """Summary of what a source's editions hold; the preview is of the first table of the last published one."""
     files: dict[str, list[str]] = {}

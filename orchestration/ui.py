@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 MODULE = "orchestration.definitions"
-_PATIENCE_SECONDS = 15
+_PATIENCE_SECONDS = 8
 
 # Address of a PostgreSQL database for Dagster's history; SQLite files in Dagster's home without it.
 POSTGRES = "BIOPHARMA_DAGSTER_POSTGRES"

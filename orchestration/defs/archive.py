@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -36,14 +37,13 @@ def _archive_asset(source: Source) -> dg.AssetsDefinition:
         deps=[keys.publisher(source.code)],
         group_name="archive",
         description=(
-            f"What was last fetched of {spec.title} ({spec.publisher}). Making this asset asks the publisher, "
-            "archives new bytes behind the gates and commits them as editions; what has not changed is not sent "
-            f"again. Asked {asked}."
+            f"{metadata.glance(spec)}\n\nMaking this asset asks the publisher, archives new bytes behind the gates "
+            f"and commits them as editions; what has not changed is not sent again. Asked {asked}."
         ),
         owners=[spec.owner],
         tags={**metadata.tags_of(source), "cadence": asked},
         kinds={"https"},
-        metadata=metadata.of_source(spec),
+        metadata={**metadata.of_source(spec), **metadata.of_code(*_connector(source))},
         required_resource_keys={"installation"},
         pool=cadence.pool_of(source),
         partitions_def=partitions,
@@ -75,6 +75,11 @@ def _archive_asset(source: Source) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_seen(here, editions))
 
     return archive_asset
+
+
+def _connector(source: Source) -> list[Path]:
+    written = source.folder / "fetch.py"
+    return [written if written.exists() else source.folder / "source.yml"]
 
 
 def _seen(here: Installation, editions: Iterable[Edition]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The lake's canonical tables and the vocabulary, as the work file catalogues them, with their expectations."""
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -37,11 +38,17 @@ def lake_assets() -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse
         with failing_loudly():
             pipeline.prepare(warehouse.settings, as_of=warehouse.as_of, progress=warehouse.progress)
+            before = metadata.rows_before(context.instance, context.selected_asset_keys)
             for (schema, table), summary in preview.of_relations(warehouse.settings, ("lake", "vocabulary")).items():
                 key = keys.relation(schema, table)
                 if key in context.selected_asset_keys:
                     yield dg.MaterializeResult(
-                        asset_key=key, metadata=metadata.of_summary(summary, with_schema=False)
+                        asset_key=key,
+                        metadata={
+                            **metadata.of_change(before.get(key), summary.row_count),
+                            **metadata.of_summary(summary, with_schema=False),
+                            **_from_sources(schema, table, summary),
+                        },
                     )
             results = pipeline.check(warehouse.settings, "lake", progress=warehouse.progress)
             yield from dagster_check_results(results, context.selected_asset_check_keys)
@@ -88,6 +95,12 @@ def dagster_check_results(
         )
 
 
+def _from_sources(schema: str, table: str, summary: preview.Summary) -> dict[str, Any]:
+    """A canonical table's columns are the columns of the sources that fill it."""
+    codes = [code for code, source in discover().items() if schema == "lake" and table in source.spec.tables]
+    return metadata.of_lineage({c.name: [("source", code, c.name) for code in codes] for c in summary.columns})
+
+
 def _table_specs() -> list[dg.AssetSpec]:
     sources = discover()
     return [
@@ -98,7 +111,7 @@ def _table_specs() -> list[dg.AssetSpec]:
             description=f"{rules.title}. {rules.description}",
             owners=[keys.OWNER],
             kinds={"parquet", "duckdb"},
-            metadata=metadata.of_contract(rules),
+            metadata={**metadata.of_contract(rules), **metadata.of_code(lake.CONTRACTS_FILE)},
         )
         for name, rules in lake.contracts().items()
     ]
@@ -126,7 +139,7 @@ def _vocabulary_specs() -> list[dg.AssetSpec]:
             description=f"{table.title}. {table.description}",
             owners=[keys.OWNER],
             kinds={"csv", "duckdb"},
-            metadata=metadata.of_vocabulary(table),
+            metadata={**metadata.of_vocabulary(table), **metadata.of_code(vocabulary.VOCABULARY_DIR / f"{name}.csv")},
         )
         for name, table in vocabulary.tables().items()
     ]

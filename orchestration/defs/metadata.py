@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from ingest.lake import Column, Contract
+from ingest.settings import PROJECT_ROOT
 from ingest.source import Source, SourceSpec
 from ingest.vocabulary import VocabularyTable
 from orchestration.defs import keys
@@ -17,10 +21,66 @@ def tags_of(source: Source) -> dict[str, str]:
     """Tags by which sources are found in the catalogue."""
     spec = source.spec
     return {
-        "licence": keys.tag_value(spec.licence.name),
+        "licence": keys.tag_value(spec.licence.name)[:32].strip("_"),
         "redistribution": spec.licence.redistribution,
         "domain": spec.domain,
     }
+
+
+def glance(spec: SourceSpec) -> str:
+    """What stands at the top of a source's page: what it is, from whom, under which licence, how often."""
+    licence = f"[{spec.licence.name}]({spec.licence.url})" if spec.licence.url else spec.licence.name
+    return (
+        f"**{spec.title}.** {spec.description.strip()}\n\n"
+        f"Publisher: [{spec.publisher}]({spec.landing_page}). Licence: {licence} (redistribution: "
+        f"{spec.licence.redistribution}). Published {spec.cadence}; stale after {spec.freshness_days} days."
+    )
+
+
+def of_code(*paths: Path) -> dict[str, Any]:
+    """Where an asset is made: files of the project, or their addresses below BIOPHARMA_CODE_URL where that is set."""
+    base = os.environ.get("BIOPHARMA_CODE_URL")
+    names = [path.relative_to(PROJECT_ROOT).as_posix() for path in paths]
+    references: list[Any] = [
+        dg.UrlCodeReference(url=f"{base.rstrip('/')}/{name}", label=name)
+        if base
+        else dg.LocalFileCodeReference(file_path=str(PROJECT_ROOT / name), label=name)
+        for name in names
+    ]
+    return {
+        "code": ", ".join(names),
+        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=references),
+    }
+
+
+def rows_before(instance: dg.DagsterInstance, asset_keys: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, int]:
+    """Rows of the last time that each asset was made, where that is known; one look into the history for all."""
+    found = {}
+    for record in instance.get_asset_records(list(asset_keys)):
+        entry = record.asset_entry.last_materialization
+        made = entry.asset_materialization if entry else None
+        count = made.metadata.get("dagster/row_count") if made else None
+        if count is not None:
+            found[record.asset_entry.asset_key] = int(str(count.value))
+    return found
+
+
+def of_change(before: int | None, now: int) -> dict[str, Any]:
+    """How many rows there were the last time, and how many more or fewer there are now."""
+    if before is None:
+        return {}
+    share = f" ({now / before - 1:+.1%})" if before and now != before else ""
+    return {"rows_last_time": before, "rows_change": f"{now - before:+,}{share}" if now != before else "none"}
+
+
+def of_lineage(columns: Mapping[str, Iterable[tuple[str, str, str]]]) -> dict[str, Any]:
+    """Which columns (schema, table, name) each column is made from."""
+    deps = {
+        column: [dg.TableColumnDep(keys.relation(schema, table), name) for schema, table, name in sorted(origins)]
+        for column, origins in columns.items()
+    }
+    made = {column: found for column, found in deps.items() if found}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps_by_column=made)} if made else {}
 
 
 def of_source(spec: SourceSpec) -> dict[str, Any]:

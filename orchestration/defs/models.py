@@ -16,11 +16,13 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from data_quality.runner import check_specs
-from orchestration import pipeline, preview
+from ingest.settings import PROJECT_ROOT
+from orchestration import columns, pipeline, preview
 from orchestration.defs import keys, metadata
 from orchestration.defs.lake import dagster_check_results, dagster_check_specs
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.errors import BuildError
+from orchestration.progress import timed
 
 _TEST_ID = "dagster_dbt/unique_id"
 
@@ -63,6 +65,11 @@ class Translator(DagsterDbtTranslator):  # type: ignore[misc]
         """The owner that the model names, else the project's."""
         return super().get_owners(dbt_resource_props) or [keys.OWNER]
 
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What dagster-dbt says of a model, and the file that it is written in."""
+        path = PROJECT_ROOT / "dbt_project" / dbt_resource_props["original_file_path"]
+        return {**super().get_metadata(dbt_resource_props), **metadata.of_code(path)}
+
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The model's description, without its SQL."""
         return str(dbt_resource_props.get("description") or "")
@@ -100,6 +107,9 @@ def _materialisations(
 ) -> Iterator[dg.MaterializeResult[None]]:
     built = [node for node in report.models if node.ok and node.schema_name and node.table_name]
     summaries = preview.of_relations(warehouse.settings, {node.schema_name for node in built if node.schema_name})
+    before = metadata.rows_before(context.instance, context.selected_asset_keys)
+    with timed(warehouse.progress, "column lineage"):
+        followed = columns.of_build(warehouse.settings, preview.column_names(warehouse.settings)).columns
     # In the order of dbt, which is that of the references: Dagster takes outputs in no other.
     for node in built:
         key = keys.relation(str(node.schema_name), str(node.table_name))
@@ -107,7 +117,9 @@ def _materialisations(
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={
+                    **metadata.of_change(before.get(key), summaries[key.path[0], key.path[1]].row_count),
                     **metadata.of_summary(summaries[key.path[0], key.path[1]]),
+                    **metadata.of_lineage(followed.get((key.path[0], key.path[1]), {})),
                     "unique_id": node.unique_id,
                     "seconds": node.seconds,
                 },

@@ -4,7 +4,7 @@ import dagster as dg
 
 from ingest import vocabulary
 from orchestration import pipeline, release
-from orchestration.defs import keys
+from orchestration.defs import keys, metadata
 from orchestration.defs.models import Manifest
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.text import markdown_table
@@ -38,6 +38,7 @@ def release_asset(manifest: Manifest) -> dg.AssetsDefinition:
         with failing_loudly():
             made, is_new = pipeline.publish(warehouse.settings, force=warehouse.force, progress=warehouse.progress)
         tables = made.manifest["tables"]
+        before = metadata.rows_before(context.instance, [keys.RELEASE]).get(keys.RELEASE)
         sources = [source for source in made.manifest["sources"] if source["row_count"]]
         columns = ("source_code", "licence_name", "published_on", "row_count", "last_data_year")
         return dg.MaterializeResult(
@@ -45,6 +46,7 @@ def release_asset(manifest: Manifest) -> dg.AssetsDefinition:
                 "release": made.release_id,
                 "is_new": is_new,
                 "path": dg.MetadataValue.path(str(made.path)),
+                **metadata.of_change(before, sum(tables.values())),
                 "dagster/row_count": sum(tables.values()),
                 "last_data_year": max((s["last_data_year"] or 0 for s in sources), default=0),
                 "licences": ", ".join(sorted({source["licence_name"] for source in sources})),

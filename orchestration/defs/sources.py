@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from ingest.inventory import why_absent
+from ingest.inventory import freshness_of, why_absent
 from ingest.source import Source, discover
 from orchestration import cadence, pipeline, preview
 from orchestration.defs import keys, metadata
@@ -20,7 +20,7 @@ def publisher_specs() -> list[dg.AssetSpec]:
         dg.AssetSpec(
             keys.publisher(code),
             group_name="publishers",
-            description=f"{source.spec.publisher}: {source.spec.title}.",
+            description=metadata.glance(source.spec),
             owners=[source.spec.owner],
             tags=metadata.tags_of(source),
             kinds={"external"},
@@ -42,11 +42,14 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
         key=keys.source(source.code),
         deps=[(keys.archive if source.has_connector else keys.publisher)(source.code)],
         group_name=spec.domain,
-        description=f"{spec.title} ({spec.publisher}). {spec.description}",
+        description=metadata.glance(spec),
         owners=[spec.owner],
         tags=metadata.tags_of(source),
         kinds={"polars", "parquet"},
-        metadata=metadata.of_source(spec),
+        metadata={
+            **metadata.of_source(spec),
+            **metadata.of_code(source.folder / "parse.py", source.folder / "source.yml"),
+        },
         check_specs=[
             dg.AssetCheckSpec(
                 AGE_CHECK,
@@ -68,12 +71,18 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
             editions = pipeline.load_source(
                 warehouse.settings, source.code, force=warehouse.force, progress=warehouse.progress
             )
+        key = keys.source(source.code)
+        before = metadata.rows_before(context.instance, [key]).get(key)
+        summary = preview.of_editions(warehouse.settings, editions)
+        newest = max((edition.published_on for edition in editions), default=None)
         age = cadence.edition_age(source, editions, datetime.now(UTC).date())
         columns = ("edition_id", "partition", "published_on", "is_bundled", "row_count", "rows_quarantined")
         return dg.MaterializeResult(
             metadata={
+                "freshness": _freshness(source, newest, age),
+                **metadata.of_change(before, summary.row_count),
                 **metadata.of_source(spec),
-                **metadata.of_summary(preview.of_editions(warehouse.settings, editions)),
+                **metadata.of_summary(summary),
                 "editions": dg.MetadataValue.md(
                     markdown_table(columns, [[getattr(e, name) for name in columns] for e in editions])
                 ),
@@ -89,3 +98,11 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
         )
 
     return source_asset
+
+
+def _freshness(source: Source, published_on: str | None, age: int | None) -> str:
+    if age is None:
+        return why_absent(source)
+    state = freshness_of(source.spec.cadence, source.spec.freshness_days, age)
+    limit = source.spec.freshness_days
+    return f"{state}: the newest edition is of {published_on}, {age} days ago; stale after {limit} days"

@@ -7,16 +7,23 @@ Dagster sets, waiting less risks the last events of the history in a power cut a
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Self
 
+from dagster import DagsterInstance, RunsFilter
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Connection, Engine
 
+from ingest.errors import SettingsError
+
+KEEP_DAYS = "BIOPHARMA_KEEP_RUN_DAYS"
 _TIMEOUT_SECONDS = 60
 _KEPT = 8
 
@@ -53,6 +60,15 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         self._engines.move_to_end(shard)
         return self._engines[shard]
 
+    def delete_events(self, run_id: str) -> None:
+        """Delete a run's events, and the file that held them."""
+        super().delete_events(run_id)
+        if kept := self._engines.pop(run_id, None):
+            kept.dispose()
+        self._initialized_dbs.discard(run_id)
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
+
     def dispose(self) -> None:
         """Close all files."""
         while self._engines:
@@ -62,3 +78,34 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
 
 def _wait_less(connection: Any, _: Any) -> None:
     connection.execute("pragma synchronous = normal")
+
+
+def keep_days() -> int:
+    """Days for which runs are kept (BIOPHARMA_KEEP_RUN_DAYS, default 180); raises SettingsError for no number."""
+    text = os.environ.get(KEEP_DAYS, "180")
+    if not text.strip().isdigit() or int(text) < 1:
+        raise SettingsError(f"{KEEP_DAYS} is {text!r}", remedy="Set it to a whole number from 1, or unset it.")
+    return int(text)
+
+
+def prune(
+    instance: DagsterInstance, jobs: Collection[str], *, days: int, now: datetime | None = None, keep: int = 10
+) -> list[str]:
+    """Delete the runs of some jobs that are older than `days`; returns their ids.
+
+    The newest `keep` runs of each job stay, however old, so that every asset still shows how it was last made. Runs
+    that have not ended are left alone.
+    """
+    before = (now or datetime.now(UTC)) - timedelta(days=days)
+    gone = []
+    for job in sorted(jobs):
+        old = instance.get_run_records(RunsFilter(job_name=job, created_before=before))
+        newest = {
+            record.dagster_run.run_id for record in instance.get_run_records(RunsFilter(job_name=job), limit=keep)
+        }
+        for record in old:
+            run = record.dagster_run
+            if run.is_finished and run.run_id not in newest:
+                instance.delete_run(run.run_id)
+                gone.append(run.run_id)
+    return gone

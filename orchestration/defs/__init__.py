@@ -12,7 +12,7 @@ from orchestration import pipeline
 from orchestration.defs.alerts import alert_sensors
 from orchestration.defs.archive import archive_assets, fetch_jobs, fetch_schedules
 from orchestration.defs.inbox import inbox_job, inbox_sensor
-from orchestration.defs.job import rebuild_sensor, warehouse_job
+from orchestration.defs.job import housekeeping, rebuild_sensor, warehouse_job
 from orchestration.defs.lake import lake_assets
 from orchestration.defs.models import Manifest, marts_checks, model_assets
 from orchestration.defs.release import release_asset
@@ -38,6 +38,7 @@ def warehouse_definitions(settings: Settings, progress: Progress = silent) -> dg
     watched = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     timed = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
     job, dropped, fetches = warehouse_job(), inbox_job(), fetch_jobs()
+    pruning, mondays = housekeeping(timed)
     return dg.Definitions(
         assets=[
             *publisher_specs(),
@@ -48,8 +49,8 @@ def warehouse_definitions(settings: Settings, progress: Progress = silent) -> dg
             release_asset(manifest),
         ],
         asset_checks=[marts_checks()],
-        jobs=[job, dropped, *fetches],
-        schedules=fetch_schedules(fetches, timed),
+        jobs=[job, dropped, pruning, *fetches],
+        schedules=[*fetch_schedules(fetches, timed), mondays],
         sensors=[
             rebuild_sensor(settings, job, watched),
             inbox_sensor(settings, dropped, watched),

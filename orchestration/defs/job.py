@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ingest.settings import Settings
-from orchestration import cadence
+from orchestration import cadence, history
 
 # The run queue lets one run with this tag through at a time.
 BUILDS = {"biopharma/uses": "work_file"}
@@ -56,3 +56,30 @@ def rebuild_sensor(
         return dg.RunRequest(run_key=due.fingerprint, tags={"biopharma/reason": due.reason})
 
     return sensor
+
+
+def housekeeping(status: dg.DefaultScheduleStatus) -> tuple[dg.JobDefinition, dg.ScheduleDefinition]:
+    """Deletes old builds from Dagster's history; fetches are small, and tell which partitions there are."""
+
+    @dg.op(name="prune_history", out=dg.Out(dg.Nothing))
+    def prune_history(context) -> None:  # type: ignore[no-untyped-def]
+        gone = history.prune(context.instance, {"warehouse", "housekeeping", "__ASSET_JOB"}, days=history.keep_days())
+        context.log.info(f"{len(gone)} runs deleted: {', '.join(gone) or 'none was old enough'}.")
+
+    @dg.job(
+        name="housekeeping",
+        description="Deletes builds from Dagster's history that are older than BIOPHARMA_KEEP_RUN_DAYS (180).",
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        prune_history()
+
+    schedule = dg.ScheduleDefinition(
+        name="housekeeping",
+        job=job,
+        cron_schedule="0 4 * * 1",
+        execution_timezone=cadence.TIMEZONE,
+        description=job.description,
+        default_status=status,
+    )
+    return job, schedule

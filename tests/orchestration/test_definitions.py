@@ -217,6 +217,7 @@ def test_every_source_that_can_be_fetched_is_asked_on_schedule_in_the_pool_of_it
     asked = {
         key.path[1]
         for schedule in repository.schedule_defs
+        if schedule.job_name.startswith("fetch_")
         for key in repository.get_job(schedule.job_name).asset_layer.selected_asset_keys
     }
     fetchable = {code: source for code, source in discover().items() if source.has_connector}

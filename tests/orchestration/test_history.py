@@ -1,10 +1,12 @@
 """Dagster's history with kept engines holds what Dagster's own storage would."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from ingest.errors import SettingsError
 from ingest.settings import Settings
 from orchestration import history, ui
 from orchestration.defs.job import BUILDS
@@ -47,3 +49,26 @@ def test_home_is_without_telemetry_and_lets_one_build_in(settings: Settings) -> 
     written = (settings.dagster_home / "dagster.yaml").stat().st_mtime_ns
     ui.write_dagster_home(settings)
     assert (Path(settings.dagster_home) / "dagster.yaml").stat().st_mtime_ns == written
+
+
+def test_old_runs_are_deleted_and_the_newest_stay(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ui.write_dagster_home(settings)
+    job = dg.Definitions(assets=[thing], jobs=[dg.define_asset_job("warehouse", [thing])]).resolve_job_def(
+        "warehouse"
+    )
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        ids = [job.execute_in_process(instance=instance).run_id for _ in range(3)]
+        files = {path.stem for path in (settings.dagster_home / "history" / "runs").glob("*.db")}
+        assert set(ids) < files
+        assert history.prune(instance, {"warehouse"}, days=1, keep=1) == []
+        later = datetime.now(UTC) + timedelta(days=2)
+        assert set(history.prune(instance, {"warehouse"}, days=1, keep=1, now=later)) == set(ids[:2])
+        assert [run.run_id for run in instance.get_runs()] == [ids[2]]
+        # How the asset was last made, and its check, are still told.
+        latest = instance.get_latest_materialization_event(dg.AssetKey("thing"))
+        assert latest is not None and latest.run_id == ids[2]
+        files = {path.stem for path in (settings.dagster_home / "history" / "runs").glob("*.db")}
+        assert files & set(ids) == {ids[2]}
+    monkeypatch.setenv(history.KEEP_DAYS, "some")
+    with pytest.raises(SettingsError, match="BIOPHARMA_KEEP_RUN_DAYS is 'some'"):
+        history.keep_days()

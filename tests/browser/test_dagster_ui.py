@@ -1,0 +1,154 @@
+"""Dagster's interface as an operator sees it: `biopharma up`, the graph, an asset page, a check, a run to its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ingest.settings import PROJECT_ROOT
+from orchestration import inbox
+from tests.browser.conftest import Seen
+from tests.built import Home
+
+pytestmark = pytest.mark.slow
+
+LOCATION = "__repository__@orchestration.definitions"
+PATIENCE_MS = 60_000
+
+
+@dataclass
+class Running:
+    """`biopharma up` over a copy of the built installation."""
+
+    address: str
+    home: Path
+    process: subprocess.Popen[str]
+
+    def ask(self, query: str) -> Any:
+        """The answer of Dagster's GraphQL interface."""
+        request = urllib.request.Request(
+            f"{self.address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["data"]
+
+    def runs(self, job: str) -> list[dict[str, Any]]:
+        """Status and id of the job's runs, newest first."""
+        found = self.ask("{runsOrError(limit: 20) {... on Runs {results {jobName status runId}}}}")
+        return [run for run in found["runsOrError"]["results"] if run["jobName"] == job]
+
+
+@pytest.fixture(scope="module")
+def up(browser: Browser, built: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Web interface and daemon, as an operator starts them; ended with SIGTERM, as systemd ends them."""
+    home = tmp_path_factory.mktemp("up") / "home"
+    shutil.copytree(built.settings.home, home, symlinks=True, ignore=shutil.ignore_patterns("dagster"))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "BIOPHARMA_HOME": str(home), "BIOPHARMA_MEMORY": "2GB"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from orchestration.cli import main; main()", "up", "--port", str(port)],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if "Files dropped into" in line:
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield Running(f"http://127.0.0.1:{port}", home, process)
+    finally:
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=30)
+        seconds = time.monotonic() - started
+    assert code == 0
+    assert seconds < 20
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_dropped_file_becomes_a_run_by_the_daemon(up: Running) -> None:
+    """A real tick: the sensor sees the file, the queue starts the run, the file is refused with its reason."""
+    place = inbox.folder(type("Here", (), {"home": up.home})()) / "ecb_fx"
+    dropped = place / "eurofxref-hist.zip"
+    dropped.write_bytes(b"<html><body>The service is not available.</body></html>")
+    deadline = time.monotonic() + 120
+    while not (reasons := list(up.home.glob("inbox/refused/ecb_fx/*.txt"))) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert "HTML page, not data" in reasons[0].read_text()
+    assert not dropped.exists()
+    while up.runs("inbox")[0]["status"] != "FAILURE" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert [run["status"] for run in up.runs("inbox")] == ["FAILURE"]
+
+
+def test_graph_asset_check_and_automation(
+    up: Running, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(
+        f"{up.address}/assets/marts/mart_market_biologic_share?view=lineage&lineageScope=upstream&lineageDepth=1"
+    )
+    expect(page.get_by_text("int_market_sales", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
+    screenshot("dagster/lineage")
+    page.goto(f"{up.address}/assets/source/ecb_fx?view=overview")
+    expect(page.get_by_text("Publisher:", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_role("link", name="European Central Bank").first).to_have_attribute(
+        "href", re.compile("ecb.europa.eu")
+    )
+    screenshot("dagster/asset")
+    page.goto(f"{up.address}/assets/source/ecb_fx?view=checks")
+    expect(page.get_by_text("edition_is_not_stale").first).to_be_visible(timeout=PATIENCE_MS)
+    screenshot("dagster/check")
+    page.goto(f"{up.address}/automation")
+    for name in ("daily", "inbox_files", "inputs_changed"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=PATIENCE_MS)
+    screenshot("dagster/automation")
+    assert seen.elsewhere() == []
+
+
+def test_run_started_in_the_interface_goes_to_its_end(
+    up: Running, page: Page, seen: Seen, screenshot: Callable[..., Path]
+) -> None:
+    """Materialize on a source's page: queued, run by the daemon, shown as done."""
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{up.address}/assets/source/policy_claims?view=overview")
+    page.get_by_role("button", name=re.compile("Materialize")).first.click()
+    deadline = time.monotonic() + 120
+    while not (runs := up.runs("__ASSET_JOB")) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    page.goto(f"{up.address}/runs/{runs[0]['runId']}")
+    expect(page.get_by_text(re.compile("^Success$")).first).to_be_visible(timeout=120_000)
+    screenshot("dagster/run")
+    assert up.runs("__ASSET_JOB")[0]["status"] == "SUCCESS"
+    assert (
+        LOCATION.split("@")[1]
+        in up.ask("{workspaceOrError {... on Workspace {locationEntries {name}}}}")["workspaceOrError"][
+            "locationEntries"
+        ][0]["name"]
+    )
+    assert seen.elsewhere() == []

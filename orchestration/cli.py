@@ -253,6 +253,21 @@ def explain(
 
 
 @app.command()
+def shell(release: ReleaseOption = None) -> None:
+    """Ask question after question: SQL with completion, history and the catalogue; read-only."""
+    from orchestration import reader
+    from orchestration import shell as shells
+
+    settings = Settings.from_env()
+    directory = reader.release_dir(settings, release)
+    if not sys.stdin.isatty():
+        _fail(
+            "the shell needs a terminal", "Use biopharma query SQL, or biopharma query - to read from standard input."
+        )
+    shells.run(settings, directory)
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="A mart, or `schema.table` of any published table.")],
     form: Annotated[Literal["csv", "xlsx", "parquet"], typer.Option("--format", help="Kind of file.")] = "csv",

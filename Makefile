@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env run test chaos ui lint format bench lock clean
+.PHONY: help env run test chaos ui notebook lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ chaos: $(READY) ## Kill, starve and crowd the pipeline at length (about an hour)
 
 ui: $(READY) ## Open the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/biopharma ui
+
+notebook: $(READY) ## Open five analyses with plots on http://127.0.0.1:2718
+	@$(BIN)/biopharma notebook
 
 lint: $(READY) ## Ruff and mypy
 	@$(BIN)/ruff check .

@@ -148,7 +148,7 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "schema_name": "Schema of the table.",
             "table_name": "Table.",
             "column_name": "Column.",
-            "origin_schema": "facts or vocabulary.",
+            "origin_schema": "facts, vocabulary, or for what is said of editions and sources quality or catalog.",
             "origin_table": "Table that the value comes from.",
             "origin_column": "Column that the value comes from.",
         },

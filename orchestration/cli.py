@@ -268,6 +268,22 @@ def shell(release: ReleaseOption = None) -> None:
 
 
 @app.command()
+def notebook(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 2718,
+    read: Annotated[bool, typer.Option("--read", help="As a page to read, not to edit.")] = False,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+) -> None:
+    """Open five analyses with plots as a notebook, on a copy of your own."""
+    from orchestration import notebook as notebooks
+    from orchestration import reader
+
+    settings = Settings.from_env()
+    # Without a release every cell would fail.
+    reader.current_dir(settings)
+    raise typer.Exit(notebooks.serve(settings, port=port, read_only=read, browser=browser))
+
+
+@app.command()
 def export(
     table: Annotated[str, typer.Argument(help="A mart, or `schema.table` of any published table.")],
     form: Annotated[Literal["csv", "xlsx", "parquet"], typer.Option("--format", help="Kind of file.")] = "csv",

@@ -27,6 +27,12 @@ EXAMPLES = (PROJECT_ROOT / "README.md", PROJECT_ROOT / "docs" / "examples.md")
 
 # How a column came about that a mart rests on; the words stand in catalog.source_to_mart.
 READ, TYPED, RULE = "column", "document", "rule"
+# Tables of the work file that are published under another name.
+_PUBLISHED_AS = {
+    ("lake", "edition"): ("quality", "edition"),
+    ("lake", "quarantine"): ("quality", "quarantine"),
+    ("lake", "source"): ("catalog", "sources"),
+}
 
 _QUERY = re.compile(r"```sql\n(.+?)\n```", re.DOTALL)
 _STATED_UNIT = re.compile(r"\bUnit: ([^.]+)\.")
@@ -123,7 +129,12 @@ def write_lineage(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         relations.setdefault((schema, table), []).append(column)
     models = columns.of_build(settings, relations)
     rows = [
-        (*relation, column, "facts" if origin[0] == "lake" else origin[0], *origin[1:])
+        (
+            *relation,
+            column,
+            *_PUBLISHED_AS.get(origin[:2], ("facts" if origin[0] == "lake" else origin[0], origin[1])),
+            origin[2],
+        )
         for relation, names in relations.items()
         if relation[0] in {"marts", "quality"}
         for column in names

@@ -28,7 +28,9 @@ def test_the_dictionary_is_searched_by_keyboard(
     expect(page.locator("#count")).to_contain_text("entries")
     column = page.locator("[id='marts.mart_overseas_manufacturing_share.share_overseas_low']")
     expect(column).to_be_visible()
-    assert page.locator("main details:visible").count() < 20
+    page.wait_for_function(
+        "[...document.querySelectorAll('main details')].filter(entry => !entry.hidden).length < 20"
+    )
     screenshot("dictionary-search")
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"

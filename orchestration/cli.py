@@ -305,6 +305,40 @@ def export(
 
 
 @app.command()
+def briefing(
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", metavar="DIR", help="Write it anew, from the release's tables, to a folder of this name."
+        ),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the web browser.")] = False,
+    release: ReleaseOption = None,
+) -> None:
+    """Say where the briefing of a release is: statements, charts and sources as pages that open from disk."""
+    from orchestration import reader, terminal
+    from orchestration.briefing import site
+
+    directory = reader.release_dir(Settings.from_env(), release)
+    out = terminal.console()
+    if to is not None:
+        made = site.write(directory, to)
+        out.print(f"{made.pages} pages, {len(made.drawn)} charts of release {directory.name}: {to}", markup=False)
+    page = (to or directory / site.FOLDER) / site.FRONT
+    if not page.is_file():
+        _fail(
+            f"Release {directory.name} has no briefing: {page}",
+            f"Write one from its tables: biopharma briefing --release {directory.name} --to DIR.",
+        )
+    out.print(page.resolve().as_uri(), markup=False, highlight=False, soft_wrap=True)
+    if show:
+        import webbrowser
+
+        if not webbrowser.open(page.resolve().as_uri()):
+            _fail("No web browser could be started.", f"Open this page: {page.resolve()}")
+
+
+@app.command()
 def status(release: ReleaseOption = None) -> None:
     """Show the current release: its sources with edition, age, rows and licence, and its quality."""
     settings = Settings.from_env()

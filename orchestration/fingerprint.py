@@ -15,7 +15,7 @@ from ingest.settings import PROJECT_ROOT, Settings
 
 ENGINES = ("duckdb", "polars", "dbt-core", "dbt-duckdb", "great-expectations")
 
-_SUFFIXES = {".py", ".yml", ".yaml", ".csv", ".sql", ".md"}
+_SUFFIXES = {".py", ".yml", ".yaml", ".csv", ".sql", ".md", ".po", ".j2", ".css", ".js", ".svg"}
 _MADE = {"__pycache__", "target", "logs", "dbt_packages"}
 
 

@@ -8,6 +8,7 @@
                   diff.json           what differs from the release before it, mart by mart
                   data_docs/          the expectations as pages
                   dbt_docs/           the models, their SQL and their graph as one page
+                  briefing/           charts, tables and statements as pages, in English and Japanese
     current -> releases/0004
 
 A release is built in a hidden directory and renamed when it has verified; then the link is replaced. Whatever
@@ -33,6 +34,7 @@ import duckdb
 from ingest.settings import Settings
 from orchestration import dictionary, dictionary_page, differences, model_docs, reader
 from orchestration import fingerprint as inputs
+from orchestration.briefing import charts, site
 from orchestration.catalog import OWN_TABLES, SCHEMAS
 from orchestration.errors import ReleaseError, as_storage_error
 from orchestration.text import rows_text
@@ -101,6 +103,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     settings.releases.mkdir(parents=True, exist_ok=True)
     for leftover in settings.releases.glob(_STALE_TEMPORARY):
         shutil.rmtree(leftover)
+    charts.warm_up()
     previous = current(settings)
     release_id = f"{max((int(r.release_id) for r in list_releases(settings)), default=0) + 1:04d}"
     directory = settings.releases / release_id
@@ -135,6 +138,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
         if content.data_docs.is_dir():
             shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
         model_docs.copy(content.model_docs, building / "dbt_docs")
+        site.write(building, building / site.FOLDER)
         _reached("documents", progress)
         manifest["files"] = _checksums(building)
         _write_json(building / MANIFEST, manifest)

@@ -21,6 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from orchestration import reader
+from orchestration.briefing import site
 from orchestration.progress import StepEvent
 from orchestration.text import cell, markdown_table
 
@@ -115,6 +116,9 @@ def show_release(out: Console, directory: Path) -> None:
     out.print(f'Query it:  {_command()} query "select * from mart_policy_claim_check"', markup=False)
     out.print(f"           or: duckdb.connect({str(database)!r}, read_only=True)", markup=False)
     out.print(f"Lineage:   {_command()} ui   (make ui)", markup=False)
+    page = directory / site.FOLDER / site.FRONT
+    if page.is_file():
+        out.print(f"Briefing:  {page.as_uri()}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_claims(out: Console, connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,21 +1,27 @@
-"""Dagster's history in SQLite, written without opening the file anew for each of a run's two thousand events.
+"""Dagster's history in SQLite, written in batches instead of opening a file for each of a run's thousands of events.
 
-Dagster's own storage makes an engine, opens and closes the file, and waits for the disk, once or twice per event;
-here engines are kept. Everything else is Dagster's: the same files, the same tables. With the write-ahead log that
-Dagster sets, waiting less risks the last events of the history in a power cut and no damage to it.
+Dagster's own storage makes an engine, opens and closes the file, and waits for the disk, several times per event, and
+asks each time whether its tables are there. Here engines are kept, the answer is remembered, and events that come by
+the hundred (planned and evaluated checks, materialisations, outputs) wait in memory for the next event of another
+kind, for a read, or for the batch to be full; then they are written in one transaction per file. Everything else is
+Dagster's: the same files, the same tables, the same rows. Whatever ends a step is of another kind, so that a process
+that is killed loses the bulk events of the step that it was in, and no more. With the write-ahead log that Dagster
+sets, waiting less for the disk risks the last events of the history in a power cut and no damage to it.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import DagsterInstance, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, RunsFilter
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import create_engine, event
@@ -26,24 +32,84 @@ from ingest.errors import SettingsError
 KEEP_DAYS = "BIOPHARMA_KEEP_RUN_DAYS"
 _TIMEOUT_SECONDS = 60
 _KEPT = 8
+_BATCH = 500
+
+_BULK = frozenset(
+    {
+        DagsterEventType.ASSET_CHECK_EVALUATION,
+        DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+        DagsterEventType.ASSET_MATERIALIZATION,
+        DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+        DagsterEventType.HANDLED_OUTPUT,
+        DagsterEventType.STEP_OUTPUT,
+    }
+)
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
-    """Dagster's SQLite event log with engines that are kept: one per run and one for the index."""
+    """Dagster's SQLite event log with kept engines (one per run and one for the index) and batched writes."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._waiting: list[EventLogEntry] = []
+        self._open: dict[str, Connection] | None = None
+        self._closing = ExitStack()
+        self._tables: set[str] = set()
         super().__init__(base_dir, inst_data)
+        # Writing a batch takes it again for every event.
+        self._db_lock = threading.RLock()  # type: ignore[assignment]
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Self:
         """Make the storage from its entry in dagster.yaml."""
         return cls(inst_data=inst_data, **config_value)
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event, at once or with the next that is not one of many."""
+        with self._db_lock:
+            self._waiting.append(event)
+            if event.dagster_event_type not in _BULK or len(self._waiting) >= _BATCH:
+                self._flush()
+
+    def store_event_batch(self, events: Any) -> None:
+        """Store events in one transaction per file."""
+        with self._db_lock:
+            self._waiting.extend(events)
+            self._flush()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has a table; tables do not go away."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def _flush(self) -> None:
+        """Write what waits, in its order; where a write fails, what waited is lost and the error is raised."""
+        if not self._waiting or self._open is not None:
+            return
+        events, self._waiting = self._waiting, []
+        self._open = {}
+        try:
+            with ExitStack() as self._closing:
+                for entry in events:
+                    super().store_event(entry)
+        finally:
+            self._open = None
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
-            yield connection
+        with self._db_lock:
+            if self._open is not None:
+                if shard not in self._open:
+                    connection = self._closing.enter_context(self._engine(shard).connect())
+                    self._closing.enter_context(connection.begin())
+                    self._open[shard] = connection
+                yield self._open[shard]
+                return
+            # Whoever reads, reads all that has been stored.
+            self._flush()
+            with self._engine(shard).connect() as connection, connection.begin():
+                yield connection
 
     def _engine(self, shard: str) -> Engine:
         """The engine of a file, made on first use; the ones used longest ago are closed."""
@@ -70,7 +136,9 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             Path(f"{self.path_for_shard(run_id)}{suffix}").unlink(missing_ok=True)
 
     def dispose(self) -> None:
-        """Close all files."""
+        """Write what waits, and close all files."""
+        with self._db_lock:
+            self._flush()
         while self._engines:
             self._engines.popitem()[1].dispose()
         super().dispose()

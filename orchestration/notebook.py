@@ -50,7 +50,7 @@ def serve(settings: Settings, *, port: int, read_only: bool, browser: bool) -> i
     paths = [str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "BIOPHARMA_HOME": str(settings.home), "PYTHONPATH": os.pathsep.join(paths)}
     try:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603
             command(path, port=port, read_only=read_only, browser=browser), env=environment, check=False
         ).returncode
     except KeyboardInterrupt:

@@ -556,10 +556,18 @@ def _dbt_build(settings: Settings, select: Sequence[str] | None, progress: Progr
     if select is not None:
         command += ["--select", *select]
     result = _invoke_dbt(settings, command, settings.work / "dbt" / "target", follow)
+    # What dbt does at the end of a build (comments) is no node of it; if that fails, dbt has failed.
+    hooks = [entry for entry in result.results if str(entry.node.resource_type) == "operation"]
+    if failed := [hook for hook in hooks if str(hook.status) != "success"]:
+        raise BuildError(
+            f"dbt could not end the build: {_shorten(failed[0].message or failed[0].node.name)}",
+            remedy="Correct the macro that on-run-end of dbt_project.yml names.",
+        )
+    nodes = [entry for entry in result.results if entry not in hooks]
     if select is None:
-        _write_frame(_code_frame(result.results), checks_file(settings, "code"))
-    relations = {e.node.unique_id: (e.node.schema, e.node.alias) for e in result.results if not _is_test(e.node)}
-    return [_node_result(entry, relations) for entry in result.results]
+        _write_frame(_code_frame(nodes), checks_file(settings, "code"))
+    relations = {e.node.unique_id: (e.node.schema, e.node.alias) for e in nodes if not _is_test(e.node)}
+    return [_node_result(entry, relations) for entry in nodes]
 
 
 def _code_frame(results: Sequence[Any]) -> pl.DataFrame:

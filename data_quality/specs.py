@@ -35,7 +35,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ingest import lake
+from ingest import lake, plain_yaml
 from ingest.errors import IngestError
 from ingest.source import discover
 
@@ -324,7 +324,7 @@ def _files(folder: str) -> list[Path]:
 
 def _read(path: Path) -> _Suite:
     try:
-        return _Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return _Suite.model_validate(plain_yaml.load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise SuiteError(
             f"the suite is not valid: {error}", file=path.name, remedy="Correct the named part of the file."

@@ -26,6 +26,7 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from ingest import plain_yaml
 from ingest.errors import SourceError
 from ingest.source import Source
 
@@ -64,7 +65,7 @@ def read(source: Source) -> list[Correction]:
     if not path.exists():
         return []
     try:
-        return [Correction.model_validate(entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")) or []]
+        return [Correction.model_validate(entry) for entry in plain_yaml.load(path.read_text(encoding="utf-8")) or []]
     except (ValidationError, yaml.YAMLError) as error:
         raise SourceError(f"an entry is not valid: {error}", file=str(path), remedy="Correct the entry.") from error
 

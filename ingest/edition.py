@@ -22,7 +22,7 @@ from typing import Any, cast
 import polars as pl
 import yaml
 
-from ingest import lake
+from ingest import lake, plain_yaml
 from ingest.archive import sha256_of
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError, SourceError
@@ -171,7 +171,7 @@ def _require_columns(table: str, frame: pl.DataFrame, constants: dict[str, Any],
 def _manifest(source: Source) -> dict[str, Any]:
     path = source.edition_dir / "edition.yml"
     try:
-        manifest: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = plain_yaml.load(path.read_text(encoding="utf-8"))
         return manifest
     except (FileNotFoundError, yaml.YAMLError) as error:
         raise SourceError(

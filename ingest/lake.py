@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
-from ingest import vocabulary
+from ingest import plain_yaml, vocabulary
 from ingest.archive import sha256_of, write_atomically
 from ingest.errors import ContractError, LakeError
 
@@ -100,7 +99,7 @@ class Contract:
 @cache
 def contracts() -> dict[str, Contract]:
     """All contracts by table name; raises ContractError if `contracts.yml` contradicts itself."""
-    raw: dict[str, Any] = yaml.safe_load(CONTRACTS_FILE.read_text(encoding="utf-8"))
+    raw: dict[str, Any] = plain_yaml.load(CONTRACTS_FILE.read_text(encoding="utf-8"))
 
     def column(entry: dict[str, Any]) -> Column:
         allowed = entry.pop("allowed", None)

@@ -110,7 +110,8 @@ def load_archived(
     date of publication is the one that the content tells, else `published_on`, else the sidecar's, else the
     day of the fetch, which a clock that was set back does not put before the last edition's. Files that are
     committed already under the same rules are not parsed again unless `force` is set, another day of publication is
-    given, or their rows are gone or damaged. An edition that cannot be parsed goes into quarantine whole and the error is raised again.
+    given, or their rows are gone or damaged. An edition that cannot be parsed goes into quarantine whole and the
+    error is raised again.
     """
     store = Lake(settings.lake)
     fingerprint = _fingerprint(source)

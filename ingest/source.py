@@ -25,6 +25,7 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ingest import plain_yaml
 from ingest.errors import SourceError
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ class Source:
         self.folder = folder
         path = folder / "source.yml"
         try:
-            raw: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raw: dict[str, Any] = plain_yaml.load(path.read_text(encoding="utf-8"))
             self.spec = SourceSpec.model_validate(raw)
         except FileNotFoundError as error:
             raise SourceError(

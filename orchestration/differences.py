@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from ingest import plain_yaml
 from ingest.settings import PROJECT_ROOT
 from orchestration.errors import ReleaseError
 
@@ -197,7 +198,7 @@ def deprecations(path: Path | None = None) -> dict[str, Deprecation]:
     """Announced removals by `schema.table` or `schema.table.column`; raises ReleaseError for a malformed file."""
     path = path or DEPRECATIONS
     try:
-        entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("deprecations") or []
+        entries = (plain_yaml.load(path.read_text(encoding="utf-8")) or {}).get("deprecations") or []
         found = [Deprecation(**entry) for entry in entries]
     except (OSError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise ReleaseError(

@@ -47,7 +47,7 @@ _BULK = frozenset(
 
 
 class KeptSqliteEventLogStorage(SqliteEventLogStorage):
-    """Dagster's SQLite event log with kept engines (one per run and one for the index) and batched writes."""
+    """Dagster's SQLite event log with engines that are kept (one per run, one for the index) and batches."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
@@ -84,7 +84,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         return table_name in self._tables
 
     def _flush(self) -> None:
-        """Write what waits, in its order; where a write fails, what waited is lost and the error is raised."""
+        """Write what waits, in its order; where a write fails, what waited is lost with it."""
         if not self._waiting or self._open is not None:
             return
         events, self._waiting = self._waiting, []

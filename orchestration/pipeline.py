@@ -365,26 +365,46 @@ def dbt_manifest(settings: Settings, *, progress: Progress = silent) -> Path:
     """dbt's manifest of the project as it stands now; parsed again whenever a file of the project has changed.
 
     The file is named by the project's digest, so a manifest of another state of the project cannot be taken
-    for it.
+    for it. It says nothing of an installation, and is kept beside the project for all of them; where the project
+    cannot be written to, it is kept in the installation.
     """
-    folder = settings.work / "dbt" / "manifests"
-    path = folder / f"{fingerprint.of_dbt_project(settings)[:16]}.json"
-    if not path.exists():
-        with timed(progress, "dbt parse"):
-            folder.mkdir(parents=True, exist_ok=True)
-            target = settings.work / "dbt" / f"parse.{os.getpid()}"
+    return _parsed_project(settings, progress)[0]
+
+
+def _parsed_project(settings: Settings, progress: Progress) -> tuple[Path, Path]:
+    """The project as dbt has parsed it: the manifest as JSON, and in dbt's own form, which builds start from."""
+    name = fingerprint.of_dbt_project(settings)[:16]
+    own = settings.work / "dbt" / "manifests"
+    shared = settings.dbt_project / "target" / "manifests"
+    for folder in (shared, own):
+        found = (folder / f"{name}.json", folder / f"{name}.msgpack")
+        if all(path.exists() for path in found):
+            return found
+    with timed(progress, "dbt parse"):
+        target = settings.work / "dbt" / f"parse.{os.getpid()}"
+        try:
+            _invoke_dbt(settings, ["parse", "--no-partial-parse"], target)
             try:
-                _invoke_dbt(settings, ["parse", "--no-partial-parse"], target)
-                (target / "manifest.json").replace(path)
-                # What was parsed serves the next build, which takes over every file that is still the same.
-                parsed = settings.work / "dbt" / "target" / "partial_parse.msgpack"
-                parsed.parent.mkdir(exist_ok=True)
-                (target / parsed.name).replace(parsed)
-            finally:
-                shutil.rmtree(target, ignore_errors=True)
-            for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-5]:
-                old.unlink(missing_ok=True)
-    return path
+                made = _keep_parsed(target, shared, name)
+            except OSError:
+                made = _keep_parsed(target, own, name)
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
+    return made
+
+
+def _keep_parsed(target: Path, folder: Path, name: str) -> tuple[Path, Path]:
+    """Move what dbt has parsed into a folder, whole or not at all, and drop what is older than the five before it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = (folder / f"{name}.json", folder / f"{name}.msgpack")
+    for source, path in zip((target / "manifest.json", target / "partial_parse.msgpack"), made, strict=True):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        shutil.copyfile(source, temporary)
+        temporary.replace(path)
+    for old in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime)[:-5]:
+        old.unlink(missing_ok=True)
+        old.with_suffix(".msgpack").unlink(missing_ok=True)
+    return made
 
 
 def publish(settings: Settings, *, force: bool = False, progress: Progress = silent) -> tuple[release.Release, bool]:
@@ -555,7 +575,8 @@ def _dbt_build(settings: Settings, select: Sequence[str] | None, progress: Progr
     command = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
     if select is not None:
         command += ["--select", *select]
-    result = _invoke_dbt(settings, command, settings.work / "dbt" / "target", follow)
+    parsed = _parsed_project(settings, progress)[1]
+    result = _invoke_dbt(settings, command, settings.work / "dbt" / "target", follow, parsed=parsed)
     # What dbt does at the end of a build (comments) is no node of it; if that fails, dbt has failed.
     hooks = [entry for entry in result.results if str(entry.node.resource_type) == "operation"]
     if failed := [hook for hook in hooks if str(hook.status) != "success"]:
@@ -625,8 +646,13 @@ def _node_result(entry: Any, relations: dict[str, tuple[str, str]]) -> NodeResul
     )
 
 
-def _invoke_dbt(settings: Settings, command: list[str], target: Path, follow: Any = None) -> Any:
-    """Run dbt in this process; returns its result object. Leaves no connection, directory or variable behind."""
+def _invoke_dbt(
+    settings: Settings, command: list[str], target: Path, follow: Any = None, *, parsed: Path | None = None
+) -> Any:
+    """Run dbt in this process; returns its result object. Leaves no connection, directory or variable behind.
+
+    With `parsed`, the project is not read again: dbt takes it as it was parsed into that file.
+    """
     variables = {
         "BIOPHARMA_WORK_FILE": str(settings.work_file),
         "BIOPHARMA_MEMORY": settings.memory_limit,
@@ -656,7 +682,8 @@ def _invoke_dbt(settings: Settings, command: list[str], target: Path, follow: An
             "--no-version-check",
         ]
         try:
-            outcome = dbtRunner(callbacks=[follow] if follow else []).invoke(arguments)
+            runner = dbtRunner(manifest=_read_parsed(parsed), callbacks=[follow] if follow else [])
+            outcome = runner.invoke(arguments)
         finally:
             _close_dbt()
     if outcome.exception is not None or outcome.result is None:
@@ -665,6 +692,20 @@ def _invoke_dbt(settings: Settings, command: list[str], target: Path, follow: An
             remedy="Correct the dbt project; the current release is untouched.",
         )
     return outcome.result
+
+
+def _read_parsed(path: Path | None) -> Any:
+    """dbt's manifest from its own form, completed as dbt does after reading it; None without a file."""
+    if path is None:
+        return None
+    from dbt.contracts.graph.manifest import Manifest
+    from dbt.parser.manifest import extended_mashumuro_decoder
+
+    manifest = Manifest.from_msgpack(path.read_bytes(), decoder=extended_mashumuro_decoder)
+    manifest.build_parent_and_child_maps()
+    manifest.build_group_map()
+    manifest.build_flat_graph()
+    return manifest
 
 
 def _close_dbt() -> None:

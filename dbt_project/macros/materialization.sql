@@ -59,7 +59,7 @@
             {%- endfor -%}
         {%- endfor -%}
         {%- if comments -%}
-            {%- do run_query(comments | join(';\n')) -%}
+            {%- do run_query('begin;\n' ~ comments | join(';\n') ~ ';\ncommit') -%}
         {%- endif -%}
     {%- endif -%}
 {% endmacro %}

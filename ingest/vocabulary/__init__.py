@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
+from ingest import plain_yaml
 from ingest.errors import VocabularyError
 
 VOCABULARY_DIR = Path(__file__).resolve().parent
@@ -45,7 +45,7 @@ class VocabularyTable:
 @cache
 def tables() -> dict[str, VocabularyTable]:
     """All reviewed tables by name, from `vocabulary.yml`."""
-    raw: dict[str, Any] = yaml.safe_load((VOCABULARY_DIR / "vocabulary.yml").read_text(encoding="utf-8"))
+    raw: dict[str, Any] = plain_yaml.load((VOCABULARY_DIR / "vocabulary.yml").read_text(encoding="utf-8"))
     return {
         name: VocabularyTable(name, entry["title"], entry["description"], tuple(entry["key"]), entry["columns"])
         for name, entry in raw.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import polars as pl
@@ -86,16 +86,40 @@ def obtained_on(file: SourceFile) -> date | None:
 
 def normal(value: pl.Expr) -> pl.Expr:
     """Text in half width (NFKC), runs of blanks and line breaks as one blank; null where nothing is left."""
-    return value.str.normalize("NFKC").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None)
+    return _per_distinct(
+        value,
+        lambda text: text.str.normalize("NFKC").str.replace_all(r"\s+", " ").str.strip_chars().replace("", None),
+    )
 
 
 def route_group(value: pl.Expr, separator: str) -> pl.Expr:
     """Route group of a list of routes: the one group that all belong to, `other` where they differ; null for none."""
-    routes = normal(value).str.to_uppercase().str.split(separator)
-    groups = routes.list.eval(
-        pl.element().str.strip_chars().replace_strict(_GROUP_OF_ROUTE, default="other", return_dtype=pl.String)
-    ).list.unique()
-    return pl.when(groups.list.len() == 1).then(groups.list.first()).when(groups.is_not_null()).then(pl.lit("other"))
+
+    def group(text: pl.Expr) -> pl.Expr:
+        routes = normal(text).str.to_uppercase().str.split(separator)
+        groups = routes.list.eval(
+            pl.element().str.strip_chars().replace_strict(_GROUP_OF_ROUTE, default="other", return_dtype=pl.String)
+        ).list.unique()
+        return (
+            pl.when(groups.list.len() == 1).then(groups.list.first()).when(groups.is_not_null()).then(pl.lit("other"))
+        )
+
+    return _per_distinct(value, group)
+
+
+def _per_distinct(value: pl.Expr, rule: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    """Text by a rule that is applied once to each distinct text: a list repeats few names and routes many times."""
+
+    def applied(texts: pl.Series) -> pl.Series:
+        texts = texts.alias("text")
+        found = texts.unique().to_frame().with_columns(rule(pl.col("text")).alias("result"))
+        return (
+            texts.to_frame()
+            .join(found, on="text", how="left", nulls_equal=True, maintain_order="left")
+            .get_column("result")
+        )
+
+    return value.map_batches(applied, return_dtype=pl.String, is_elementwise=True)
 
 
 def joined(*parts: pl.Expr, separator: str) -> pl.Expr:

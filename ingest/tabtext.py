@@ -7,6 +7,7 @@ instead of shifting the cells of its neighbours.
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zipfile
 import zlib
@@ -128,8 +129,8 @@ def read_table(text: str, columns: Sequence[str], name: str) -> TabTable:
 
     Raises LayoutError where a column is missing, unknown or repeated, or where no row follows the header.
     """
-    lines = text.replace("\r\n", "\n").split("\n")
-    header = [cell.strip() for cell in lines[0].rstrip("\t").split("\t")]
+    first, _, body = text.partition("\n")
+    header = [cell.strip() for cell in first.rstrip("\r").rstrip("\t").split("\t")]
     missing = [column for column in columns if column not in header]
     unknown = [column for column in header if column not in columns]
     if missing or unknown or len(header) != len(columns):
@@ -148,29 +149,46 @@ def read_table(text: str, columns: Sequence[str], name: str) -> TabTable:
             remedy="Check that it is the right file; if the publisher changed the columns, the parser must follow.",
         )
     width = len(header)
-    cells = (
-        pl.DataFrame({"text": lines[1:]}, schema={"text": pl.String})
-        .with_row_index("line", offset=2)
-        .filter(pl.col("text").str.strip_chars() != "")
-        .select(pl.col("line").cast(pl.Int64), pl.col("text").str.split("\t").alias("cells"))
+    content = body.encode()
+    every = pl.read_lines(io.BytesIO(content), name="text").with_row_index("line", offset=2)
+    lines = every.filter(pl.col("text").str.strip_chars() != "").with_columns(
+        pl.col("line").cast(pl.Int64), tabs=pl.col("text").str.count_matches("\t", literal=True)
     )
-    if not cells.height:
+    if not lines.height:
         raise LayoutError("no row follows the header", file=name, row=1, remedy="Fetch the file again.")
+    cells = pl.col("text").str.strip_suffix("\r").str.split("\t").alias("cells")
+    # Lines that could be a repeated header are looked at cell by cell.
+    alike = lines.filter(pl.col("text").str.contains(header[0], literal=True)).select("line", cells)
     titles = pl.col("cells").list.eval(pl.element().str.strip_chars()).list.join("\t") == "\t".join(header)
-    repeated = cells.filter(titles).with_columns(reason=pl.lit("the header is repeated"))
-    rows_read, cells = cells.height, cells.filter(~titles)
-    count = pl.col("cells").list.len()
+    repeated = alike.filter(titles).with_columns(reason=pl.lit("the header is repeated"))
     # Some publishers end every row, but not the header, with a tab.
-    ends_with_tab = (count == width + 1) & (pl.col("cells").list.last() == "")
-    fits = (count == width) | ends_with_tab
-    rows = cells.filter(fits).select(
-        "line",
-        *(
-            pl.col("cells").list.get(position).str.strip_chars().replace("", None).alias(column)
-            for position, column in enumerate(header)
-        ),
+    ends_with_tab = (pl.col("tabs") == width) & pl.col("text").str.contains(r"\t\r?$")
+    fits = ((pl.col("tabs") == width - 1) | ends_with_tab) & ~pl.col("line").is_in(repeated["line"].implode())
+    good = lines.filter(fits).select("line", "text", longer=pl.col("tabs") == width)
+    ragged = (
+        lines.filter(~fits)
+        .join(repeated, on="line", how="anti")
+        .select("line", cells, reason=pl.format(f"the line has {{}} fields, the header {width}", pl.col("tabs") + 1))
     )
-    ragged = cells.filter(~fits).with_columns(
-        pl.format(f"the line has {{}} fields, the header {width}", count).alias("reason")
+    if good.height < every.height or good["longer"].any():
+        whole = pl.when("longer").then(pl.col("text").str.replace(r"\t\r?$", "")).otherwise("text")
+        content = good.select(whole.str.join("\n")).item().encode()
+    return TabTable(
+        _rows(content, good["line"], header).select("line", *columns),
+        pl.concat([ragged, repeated]).sort("line"),
+        lines.height,
     )
-    return TabTable(rows.select("line", *columns), pl.concat([ragged, repeated]).sort("line"), rows_read)
+
+
+def _rows(content: bytes, line: pl.Series, header: Sequence[str]) -> pl.DataFrame:
+    """Lines that all have the header's fields as columns of trimmed text, empty cells null."""
+    if not line.len():
+        return pl.DataFrame(schema={"line": pl.Int64, **dict.fromkeys(header, pl.String)})
+    cells = pl.read_csv(
+        io.BytesIO(content),
+        separator="\t",
+        quote_char=None,
+        has_header=False,
+        schema=dict.fromkeys(header, pl.String),
+    ).select(pl.all().str.strip_chars())
+    return cells.select(line, *(pl.when(pl.col(name) != "").then(name) for name in header))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import csv_rows
 from ingest.csv_rows import require_even_rows
 from ingest.errors import LayoutError
 
@@ -43,3 +44,22 @@ def test_any_lost_cell_is_found(rows: list[list[str]], at: int) -> None:
     broken[1 + at % (len(rows) - 1)].pop()
     with pytest.raises(LayoutError):
         require_even_rows(text(broken), "broken.csv")
+
+
+_LINES = st.lists(st.text(st.sampled_from('a,," \r'), max_size=7), min_size=1, max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_LINES, st.sampled_from(["\n", "\r\n"]))
+def test_what_counting_commas_calls_even_a_reader_of_csv_calls_even(lines: list[str], end: str) -> None:
+    content = "".join(line + end for line in lines).encode()
+    if csv_rows._is_plainly_even(content, 0):
+        widths = {len(row) for row in csv.reader(io.StringIO(content.decode(), newline=""))} - {0}
+        assert len(widths) == 1
+
+
+def test_counting_tells_what_publishers_send() -> None:
+    assert csv_rows._is_plainly_even(b'\xef\xbb\xbfa,b\r\n"x, ""y""",2\r\n\r\n3,"4"\r\n', 0)
+    assert csv_rows._is_plainly_even(b"title\n\na,b\n1,2\n", 2)
+    for odd in (b"a,b\n1\n", b'a,b\n"1\n2",3\n', b'a,b\n1 "x, y" z,2\n', b"a,b\r1,2\n", b"a,b\n\xff,2,3\n", b""):
+        assert not csv_rows._is_plainly_even(odd, 0)

@@ -60,7 +60,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
         rates = _against(days, "EUR"), _against(days, "USD")
         for basis in _PERIOD_START:
             for rate in rates:
-                frames += [_averages(rate, basis), _period_ends(rate, basis)]
+                dated = _with_periods(rate, basis)
+                frames += [_averages(dated), _period_ends(dated)]
     rows = pl.concat(frames, how="diagonal").with_columns(
         pl.lit("fx").alias("series_code"),
         pl.lit("currency").alias("area_kind"),
@@ -208,18 +209,17 @@ def _with_periods(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
     )
 
 
-def _averages(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
+def _averages(dated: pl.DataFrame) -> pl.DataFrame:
     """Mean of the daily rates of each period."""
     keys = ["area_code", "counter_code", "columns", "period_start", "period_end", "period_basis"]
-    means = (
-        _with_periods(rates, basis)
-        .group_by(*keys, "days_in_file", "is_open", "note", maintain_order=True)
-        .agg(
-            pl.col("value").mean(),
-            pl.len().cast(pl.Int64).alias("observation_count"),
-            first=pl.col("line").min(),
-            last=pl.col("line").max(),
-        )
+    # Period, days and notes are the same in all rows of a group.
+    by, same = keys[:4], [*keys[4:], "days_in_file", "is_open", "note"]
+    means = dated.group_by(by, maintain_order=True).agg(
+        *(pl.col(name).first() for name in same),
+        pl.col("value").mean(),
+        pl.len().cast(pl.Int64).alias("observation_count"),
+        first=pl.col("line").min(),
+        last=pl.col("line").max(),
     )
     short = pl.col("observation_count") < pl.col("days_in_file")
     gap = pl.format("Quoted on {} of {} days of the period.", "observation_count", "days_in_file")
@@ -232,9 +232,9 @@ def _averages(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
     ).drop("columns", "days_in_file", "is_open", "first", "last")
 
 
-def _period_ends(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
+def _period_ends(dated: pl.DataFrame) -> pl.DataFrame:
     """Rate of the last day of each period; none for a currency that was no longer, or not yet, quoted on it."""
-    ends = _with_periods(rates, basis).filter(pl.col("last_day") == _DAY)
+    ends = dated.filter(pl.col("last_day") == _DAY)
     is_own = pl.col("counter_code") == "EUR"
     return ends.select(
         "area_code",

@@ -60,7 +60,9 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             remedy="Load the publisher's zip, or put the day into the name: product_2019-04-29.txt.",
         )
     table = read_table(content.text, _COLUMNS, file.name)
-    rows = table.rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
+    rows = table.rows
+    if rows.select(_COLUMNS).hash_rows().is_duplicated().any():
+        rows = rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
     repeated = table.rows.height - rows.height
     rows = rows.with_columns(
         content.locator(),

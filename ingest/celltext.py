@@ -13,7 +13,16 @@ def half_width(value: pl.Expr) -> pl.Expr:
 
     NFKC alone would make 22.361 of 22.36 with a raised 1, and would make a figure ten times as large.
     """
-    return pl.when(value.str.contains(_MARKED_NUMBER)).then(value).otherwise(value.str.normalize("NFKC"))
+
+    def converted(texts: pl.Series) -> pl.Series:
+        # Text of ASCII alone, as most of it is, has nothing to convert.
+        if not (texts.str.len_bytes() != texts.str.len_chars()).any():
+            return texts
+        text = pl.col(texts.name)
+        marked = pl.when(text.str.contains(_MARKED_NUMBER)).then(text).otherwise(text.str.normalize("NFKC"))
+        return texts.to_frame().select(marked.alias(texts.name)).to_series()
+
+    return value.map_batches(converted, return_dtype=pl.String, is_elementwise=True)
 
 
 def day(value: pl.Expr, pattern: str = "%Y-%m-%d") -> pl.Expr:

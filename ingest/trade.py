@@ -70,9 +70,9 @@ def read_csv(content: bytes, name: str) -> pl.DataFrame:
         raise LayoutError(
             f"the header repeats a column ({header.strip()[:200]})", file=name, row=1, remedy="Fetch the file again."
         )
-    return frame.select(
+    return frame.select(pl.all().str.strip_chars()).select(
         pl.int_range(2, pl.len() + 2).alias("line"),
-        pl.all().str.strip_chars().replace("", None),
+        pl.when(pl.all() != "").then(pl.all()),
     )
 
 

@@ -407,33 +407,24 @@ def _lineage(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]:
 
     models = columns.models_of(_records(connection, "from published.catalog.models order by all"))
     published = columns.published_names(connection, "published")
-    names = {f"{schema}.{table}" for schema, table in _tables(connection, "published")}
-    columns_of = {
-        name: list(_columns(connection, *_parts(table))) for name, table in published.items() if table in names
-    }
-    work = str(_one(connection, "select current_database()"))
-    for name, model in models.items():
-        if model.language == "python":
-            columns_of[name] = list(_columns(connection, *_parts(name), work))
-    rows = []
-    for name, steps in columns.steps_by_model(models, columns_of).items():
-        for found in columns.lineage(models[name], steps):
-            texts = (
+    columns_of = columns.read_by_models(connection, str(_one(connection, "select current_database()")))
+    return [
+        (
+            found.relation,
+            found.column,
+            found.formula,
+            *(
                 ",".join(sorted(_published_column(column, published) for column in part))
                 for part in (found.values, found.conditions)
-            )
-            rows.append((found.relation, found.column, found.formula, *texts))
-    return rows
+            ),
+        )
+        for found in columns.whole_lineage(models, columns_of)
+    ]
 
 
 def _published_column(column: str, published: dict[str, str]) -> str:
     relation, _, name = column.rpartition(".")
     return f"{published.get(relation, relation)}.{name}"
-
-
-def _parts(name: str) -> tuple[str, str]:
-    schema, _, table = name.partition(".")
-    return schema, table
 
 
 def _sources_query(connection: duckdb.DuckDBPyConnection) -> str:

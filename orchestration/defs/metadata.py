@@ -115,6 +115,11 @@ def of_summary(summary: Summary, *, with_schema: bool = True) -> dict[str, Any]:
     return found
 
 
+def of_explanation(text: str | None) -> dict[str, Any]:
+    """How to walk back from a figure of a mart, and the formulas of its columns; nothing for other models."""
+    return {"explain": dg.MetadataValue.md(text)} if text else {}
+
+
 def of_contract(rules: Contract) -> dict[str, Any]:
     """Columns and key of a canonical table."""
 

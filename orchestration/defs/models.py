@@ -22,6 +22,7 @@ from orchestration.defs import keys, metadata
 from orchestration.defs.lake import dagster_check_results, dagster_check_specs
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.errors import BuildError
+from orchestration.explain import page
 from orchestration.progress import timed
 
 _TEST_ID = "dagster_dbt/unique_id"
@@ -110,6 +111,7 @@ def _materialisations(
     before = metadata.rows_before(context.instance, context.selected_asset_keys)
     with timed(warehouse.progress, "column lineage"):
         followed = columns.of_build(warehouse.settings, preview.column_names(warehouse.settings)).columns
+    explained = page.of_marts(warehouse.settings, pipeline.checks_file(warehouse.settings, "code"))
     # In the order of dbt, which is that of the references: Dagster takes outputs in no other.
     for node in built:
         key = keys.relation(str(node.schema_name), str(node.table_name))
@@ -120,6 +122,7 @@ def _materialisations(
                     **metadata.of_change(before.get(key), summaries[key.path[0], key.path[1]].row_count),
                     **metadata.of_summary(summaries[key.path[0], key.path[1]]),
                     **metadata.of_lineage(followed.get((key.path[0], key.path[1]), {})),
+                    **metadata.of_explanation(explained.get(key.path[-1])),
                     "unique_id": node.unique_id,
                     "seconds": node.seconds,
                 },

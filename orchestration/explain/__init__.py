@@ -188,7 +188,7 @@ class Workbench:
             )
         if count > 1:
             differing = [name for name in grain if len({repr(row[name]) for row in found}) > 1]
-            first = " and ".join(_equals(name, found[0][name]) for name in grain)
+            first = lineage_of.condition({name: found[0][name] for name in grain})
             raise ExplainError(
                 f"{count:,} rows of {mart} have {where or 'no condition at all'}; "
                 f"they differ in {', '.join(differing)}",
@@ -204,8 +204,8 @@ class Workbench:
 
     # -- walking back -------------------------------------------------------------------------------------------
 
-    def trace(self, mart: str, key: dict[str, Any], column: str) -> Lineage:
-        """Chain behind the figure in the row with this key."""
+    def trace(self, mart: str, key: dict[str, Any], column: str, *, is_wide: bool = False) -> Lineage:
+        """Chain behind the figure in the row with this key; wide: with all rows that were only compared."""
         name = f"marts.{mart}"
         self._workshop.run(name)
         match = " and ".join(f'"{part}" is not distinct from ?' for part in key)
@@ -216,7 +216,7 @@ class Workbench:
                 f"the models of the release give {len(rows)} rows of {mart} for {key}, not one",
                 remedy="This is a defect: the release and its models differ. Make a new one: biopharma run --force.",
             )
-        return self._workshop.trace(name, [rows[0][0]], column)
+        return self._workshop.trace(name, [rows[0][0]], column, list(key), is_wide=is_wide)
 
     def recompute(self, mart: str, key: dict[str, Any], column: str, chain: Lineage) -> list[Any]:
         """The figure from the facts of its chain alone; a list of one value, or none where the row is not made."""
@@ -238,6 +238,9 @@ class Workbench:
         key, value = self.find(mart, column, where)
         chain = self.trace(mart, key, column)
         made = self.recompute(mart, key, column, chain) if verify else []
+        if verify and not _is_figure(value, made):
+            chain = self.trace(mart, key, column, is_wide=True)
+            made = self.recompute(mart, key, column, chain)
         described = _one(
             self._release,
             "select description, unit from catalog.columns where schema_name = 'marts' and table_name = ? "
@@ -267,7 +270,7 @@ class Workbench:
             decision_counts=decision_counts,
             sources=tuple(self._source_records(codes)),
             again=tuple(made),
-            is_reproduced=(len(made) == 1 and again.is_same(value, made[0])) if verify else None,
+            is_reproduced=_is_figure(value, made) if verify else None,
             seeds={
                 f"{passed.step.model}.{name}": setting
                 for passed in chain.steps
@@ -346,10 +349,8 @@ class Workbench:
         )
         shown = weight if weight and read.get(weight) is not None else None
         if shown is None:
-            plain = [
-                n for n in read if n in names and n not in rules.key and n not in _LINEAGE and read[n] is Role.VALUE
-            ]
-            shown = plain[0] if plain else weight
+            plain = [name for name in read if name in names and name not in rules.key and name not in _LINEAGE]
+            shown = min(plain, key=lambda name: read[name]) if plain else weight
         return [
             Fact(
                 table=f"facts.{table}",
@@ -473,6 +474,10 @@ def explain(
         )
 
 
+def _is_figure(value: Any, made: Sequence[Any]) -> bool:
+    return len(made) == 1 and again.is_same(value, made[0])
+
+
 def _condition(where: str | None) -> str:
     if where is None or not where.strip():
         return "true"
@@ -484,15 +489,6 @@ def _condition(where: str | None) -> str:
             remedy="Write it as after WHERE in SQL, for example: country_iso3 = 'JPN' and year = 2019.",
         ) from error
     return f"({parsed.sql('duckdb')})"
-
-
-def _equals(name: str, value: Any) -> str:
-    if value is None:
-        return f"{name} is null"
-    if isinstance(value, bool | int | float):
-        return f"{name} = {value}"
-    text = str(value).replace("'", "''")
-    return f"{name} = '{text}'"
 
 
 def _with_cells(fact: Fact, archive: Archive, known: dict[str, Path | str]) -> Fact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from orchestration.explain import plan, words
 from orchestration.explain.plan import Model, Role, Step
 
 _MOST_STEPS = 6
+_KEPT: dict[str, list[ColumnLineage]] = {}
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,19 @@ def published_names(connection: duckdb.DuckDBPyConnection, database: str) -> dic
     return {**found, "lake.edition": "quality.edition", "lake.source": "catalog.sources"}
 
 
+def read_by_models(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
+    """Columns of everything in a work file that models read, and of the models themselves, by relation."""
+    found: dict[str, list[str]] = {}
+    for schema, table, column in connection.execute(
+        "select schema_name, table_name, column_name from duckdb_columns() where database_name = ? "
+        "and schema_name in ('staging', 'vocabulary', 'lake', 'intermediate', 'marts', 'quality') "
+        "order by schema_name, table_name, column_index",
+        [database],
+    ).fetchall():
+        found.setdefault(f"{schema}.{table}", []).append(column)
+    return found
+
+
 def in_order(models: Mapping[str, Model], wanted: Iterable[str]) -> list[str]:
     """Models that the wanted ones rest on, inputs first."""
     order: list[str] = []
@@ -74,14 +89,40 @@ def in_order(models: Mapping[str, Model], wanted: Iterable[str]) -> list[str]:
 
 
 def steps_by_model(models: Mapping[str, Model], columns_of: Mapping[str, Sequence[str]]) -> dict[str, list[Step]]:
-    """Steps of all models. `columns_of` has the columns of everything that is not a model, and of Python models."""
+    """Steps of all models. `columns_of` has the columns of everything that is not a model, and of Python models.
+
+    A model whose inputs are not all there (in a release that holds a part only) is left out.
+    """
     known = dict(columns_of)
     found = {}
     for name in in_order(models, models):
         model = models[name]
+        if not known.keys() >= set(model.inputs) or (model.language == "python" and name not in known):
+            continue
         found[name] = plan.steps_of(model, known, {relation: relation for relation in model.inputs})
         known[name] = found[name][-1].columns
     return found
+
+
+def whole_lineage(models: Mapping[str, Model], columns_of: Mapping[str, Sequence[str]]) -> list[ColumnLineage]:
+    """Lineage of every column of every model; what was worked out last is kept for the same models and columns.
+
+    `columns_of` has the columns of all relations (`read_by_models`).
+    """
+    columns_of = {
+        name: names for name, names in columns_of.items() if name not in models or models[name].language == "python"
+    }
+    content = repr([*((m.name, m.code, m.inputs) for m in models.values()), sorted(columns_of.items())])
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    if digest not in _KEPT:
+        found = [
+            column
+            for name, steps in steps_by_model(models, columns_of).items()
+            for column in lineage(models[name], steps)
+        ]
+        _KEPT.clear()
+        _KEPT[digest] = found
+    return _KEPT[digest]
 
 
 def lineage(model: Model, steps: Sequence[Step]) -> list[ColumnLineage]:
@@ -131,3 +172,17 @@ def _column(model: Model, steps: Mapping[str, Step], last: Step, column: str) ->
         tuple(sorted(f"{name}.{read}" for (name, read), role in reads.items() if role is Role.VALUE)),
         tuple(sorted(f"{name}.{read}" for (name, read), role in reads.items() if role is Role.CONDITION)),
     )
+
+
+def condition(key: Mapping[str, object]) -> str:
+    """A key as a condition of SQL."""
+    return " and ".join(_equals(name, value) for name, value in key.items())
+
+
+def _equals(name: str, value: object) -> str:
+    if value is None:
+        return f"{name} is null"
+    if isinstance(value, bool | int | float):
+        return f"{name} = {value}"
+    text = str(value).replace("'", "''")
+    return f"{name} = '{text}'"

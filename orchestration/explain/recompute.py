@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -16,16 +17,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import duckdb
-import sqlglot
-from sqlglot import exp
 
 from ingest.settings import PROJECT_ROOT
 from orchestration.errors import ExplainError
 from orchestration.explain.columns import in_order
-from orchestration.explain.plan import DIALECT, Model
+from orchestration.explain.plan import Model
 
 # Sums of the same numbers in another order differ in their last digits.
 _TOLERANCE = 1e-9
+_RELATION = re.compile(r'"\w+"\."(\w+)"\."(\w+)"')
 
 
 def python_runner(folder: Path | None = None) -> Callable[[Model, Callable[[str], duckdb.DuckDBPyRelation]], Any]:
@@ -71,49 +71,45 @@ def recompute(
     An empty list says that without the other facts there is no such row, which the chain then lacks.
     """
     mart, column, key = figure
+    order = in_order(models, [mart])
+    read = {relation for name in order for relation in models[name].inputs}
     tables = dict(published)
-    connection.execute("create schema again")
+    schemas = {f"again_{name.partition('.')[0]}" for name in {*order, *read}}
+    for schema in schemas:
+        connection.execute(f"create schema {schema}")
     try:
-        for relation, table in published.items():
+        for relation in sorted(read):
             if relation.startswith("staging."):
-                tables[relation] = f"again.{relation.partition('.')[2]}"
+                tables[relation] = f"again_{relation}"
                 connection.execute(
-                    f"create table {tables[relation]} as select * from {table} "
+                    f"create table {tables[relation]} as select * from {published[relation]} "
                     "where rowid in (select unnest(?::bigint[])) order by rowid",
                     [list(rows.get(relation, ()))],
                 )
         run_python = python_runner()
-        for name in in_order(models, [mart]):
+        for name in order:
             model = models[name]
-            table = f"again.{name.replace('.', '_')}"
+            tables[name] = f"again_{name}"
             if model.language == "python":
                 made = run_python(model, lambda wanted: connection.sql(f"from {tables[wanted]}"))
                 connection.register("_again", made)
-                connection.execute(f"create table {table} as from _again")
+                connection.execute(f"create table {tables[name]} as from _again")
                 connection.unregister("_again")
             else:
-                connection.execute(f"create table {table} as {_renamed(model.code, tables)}")
-            tables[name] = table
+                connection.execute(f"create table {tables[name]} as {_renamed(model.code, tables)}")
         match = " and ".join(f'"{name}" is not distinct from ?' for name in key)
         found = connection.execute(
             f'select "{column}" from {tables[mart]} where {match}', list(key.values())
         ).fetchall()
         return [row[0] for row in found]
     finally:
-        connection.execute("drop schema again cascade")
+        for schema in schemas:
+            connection.execute(f"drop schema {schema} cascade")
 
 
 def _renamed(code: str, tables: Mapping[str, str]) -> str:
-    tree = sqlglot.parse_one(code, dialect=DIALECT)
-    for table in list(tree.find_all(exp.Table)):
-        if table.db:
-            renamed = exp.to_table(tables[f"{table.db}.{table.name}"])
-            alias = table.args.get("alias")
-            renamed.set(
-                "alias", alias.copy() if alias is not None else exp.TableAlias(this=exp.to_identifier(table.name))
-            )
-            table.replace(renamed)
-    return tree.sql(DIALECT)
+    """The query over other tables. dbt writes every relation as "database"."schema"."name"."""
+    return _RELATION.sub(lambda found: tables[f"{found[1]}.{found[2]}"], code)
 
 
 def is_same(published: Any, again: Any) -> bool:

@@ -21,6 +21,10 @@ from sqlglot import exp
 from orchestration.explain import plan
 from orchestration.explain.plan import DIALECT, Model, Role, Step
 
+# Stands for a row as such, where it is counted and none of its columns is read.
+_COUNTED = ""
+_Columns = frozenset[tuple[str, Role]]
+_MOST_QUESTIONS = 8
 RunPython = Callable[[Model, Callable[[str], duckdb.DuckDBPyRelation]], object]
 
 
@@ -154,10 +158,16 @@ class Workshop:
 
     # -- walking back -------------------------------------------------------------------------------------------
 
-    def trace(self, name: str, rows: Sequence[int], column: str) -> Lineage:
-        """What rows (by row id) of a model's column follow from, down to published tables."""
-        walk = _Walk(self, self._connection)
-        return walk.back(name, rows, column)
+    def trace(
+        self, name: str, rows: Sequence[int], column: str, key: Sequence[str] = (), *, is_wide: bool = False
+    ) -> Lineage:
+        """What a column follows from in some rows (by row id) of a model, down to published tables.
+
+        What the columns of the key follow from decides that there is such a row at all. Wide: with all rows that were
+        compared, also those that lost.
+        """
+        columns = {**dict.fromkeys(key, Role.CONDITION), column: Role.VALUE}
+        return _Walk(self, self._connection, is_wide=is_wide).back(name, rows, columns)
 
     def order(self) -> list[str]:
         """Steps in the order in which they were run."""
@@ -165,40 +175,60 @@ class Workshop:
 
 
 class _Walk:
-    def __init__(self, workshop: Workshop, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, workshop: Workshop, connection: duckdb.DuckDBPyConnection, *, is_wide: bool) -> None:
         self._shop = workshop
+        self._is_wide = is_wide
         self._connection = connection
-        self._asked: dict[str, list[str]] = defaultdict(list)
-        self._columns: dict[str, dict[str, Role]] = defaultdict(dict)
+        # What is asked of a relation: tables of rows by the columns that are wanted of them. Rows that are wanted for
+        # different columns are kept apart, so that a row that only has to be there is not asked for its figures.
+        self._asked: dict[str, dict[_Columns, list[str]]] = defaultdict(dict)
         self._made: list[str] = []
 
-    def back(self, name: str, rows: Sequence[int], column: str) -> Lineage:
+    def back(self, name: str, rows: Sequence[int], columns: Mapping[str, Role]) -> Lineage:
         found = Lineage()
         values = ", ".join(f"({row}, {int(Role.VALUE)})" for row in rows)
-        self._ask(name, f"select * from (values {values}) as given(__rid, __role)", {column: Role.VALUE})
+        self._ask(name, f"select * from (values {values}) as given(__rid, __role)", columns)
         try:
             for step_name in reversed(self._shop.order()):
                 if step_name not in self._asked:
                     continue
                 step = self._shop.step(step_name)
                 assert step is not None
-                demand = self._demand(step_name)
-                (count,) = self._connection.execute(f"select count(*) from {demand}").fetchall()[0]
-                columns = self._columns[step_name]
-                found.steps.append(Passed(step, count, columns))
-                if count:
-                    self._pass_on(step, demand, columns)
+                asked = self._questions(step_name)
+                for demand, wanted in asked:
+                    self._pass_on(step, demand, wanted)
+                if asked:
+                    found.steps.append(self._passed(step, asked))
             for relation in [name for name in self._asked if self._shop.step(name) is None]:
-                demand = self._demand(relation)
-                found.rows[relation] = {
-                    row: Role(role)
-                    for row, role in self._connection.execute(f"from {demand} order by __rid").fetchall()
-                }
-                found.columns[relation] = self._columns[relation]
+                asked = self._questions(relation)
+                if asked:
+                    everything = self._demand([demand for demand, _ in asked])
+                    found.rows[relation] = {
+                        row: Role(role)
+                        for row, role in self._connection.execute(f"from {everything} order by __rid").fetchall()
+                    }
+                    found.columns[relation] = {name: role for name, role in _columns_of(asked).items() if name}
         finally:
             for table in self._made:
                 self._connection.execute(f"drop table if exists {table}")
         return found
+
+    def _questions(self, relation: str) -> list[tuple[str, dict[str, Role]]]:
+        """What is asked of a relation: tables of its rows, each with the columns wanted; empty ones left out."""
+        asked = self._asked[relation]
+        if len(asked) > _MOST_QUESTIONS:
+            tables = [table for held in asked.values() for table in held]
+            asked = {frozenset(_columns_of([("", dict(columns)) for columns in asked]).items()): tables}
+        made = [(self._demand(tables), dict(columns)) for columns, tables in asked.items()]
+        return [question for question in made if self._count(question[0])]
+
+    def _passed(self, step: Step, asked: Sequence[tuple[str, dict[str, Role]]]) -> Passed:
+        everything = asked[0][0] if len(asked) == 1 else self._demand([demand for demand, _ in asked])
+        columns = {name: role for name, role in _columns_of(asked).items() if name}
+        return Passed(step, self._count(everything), columns)
+
+    def _count(self, table: str) -> int:
+        return int(self._connection.execute(f"select count(*) from {table}").fetchall()[0][0])
 
     def _temporary(self, query: str) -> str:
         table = f"walk_{len(self._made) + 1}"
@@ -207,14 +237,11 @@ class _Walk:
         return table
 
     def _ask(self, relation: str, query: str, columns: Mapping[str, Role]) -> None:
-        """Ask an input for rows (a query of rid and role) and columns."""
-        self._asked[relation].append(self._temporary(query))
-        known = self._columns[relation]
-        for name, role in columns.items():
-            known[name] = min(role, known.get(name, Role.CONDITION))
+        """Ask an input for rows (a query of their ids and roles) and columns."""
+        self._asked[relation].setdefault(frozenset(columns.items()), []).append(self._temporary(query))
 
-    def _demand(self, relation: str) -> str:
-        parts = " union all ".join(f"from {table}" for table in self._asked[relation])
+    def _demand(self, tables: Sequence[str]) -> str:
+        parts = " union all ".join(f"from {table}" for table in tables)
         return self._temporary(
             f"select __rid, cast(min(__role) as tinyint) as __role from ({parts}) where __rid is not null "
             "group by __rid"
@@ -252,12 +279,12 @@ class _Walk:
             self._ask(
                 branch,
                 f"select r as __rid, __role from {rows} where b = {number}",
-                {names[name]: role for name, role in columns.items()},
+                {names.get(name, name): role for name, role in columns.items()},
             )
 
     def _pass_on_rows(self, step: Step, demand: str, columns: dict[str, Role]) -> None:
         """A row follows from the input rows that were joined for it; a window function from its whole window."""
-        expressions = [(step.projections[name], role) for name, role in columns.items()]
+        expressions = [(step.projections[name], role) for name, role in columns.items() if name]
         reads = _merged(
             [
                 *(plan.column_roles(expression, role) for expression, role in expressions),
@@ -265,6 +292,8 @@ class _Walk:
             ]
         )
         needed = _needed(step, reads)
+        if columns.get(_COUNTED) is Role.VALUE and step.sources:
+            needed[step.sources[0].alias, _COUNTED] = Role.VALUE
         own = self._temporary(
             f"select {_listed('t.__r{}', step.sources)}__role "
             f"from {self._shop.table(step.name)} as t join {demand} on __rid = t.rowid"
@@ -281,7 +310,7 @@ class _Walk:
         self, step: Step, window: exp.Window, role: Role, own: str, needed: Mapping[tuple[str, str], Role]
     ) -> None:
         is_rank = isinstance(window.this, plan.RANKS)
-        if is_rank and role is Role.CONDITION:
+        if is_rank and role is Role.CONDITION and not _is_reckoned_with(window) and not self._is_wide:
             # What lost against the rows at hand changes nothing for them.
             return
         keys = [key.copy() for key in window.args.get("partition_by") or []]
@@ -322,7 +351,7 @@ class _Walk:
 
     def _pass_on_groups(self, step: Step, demand: str, columns: dict[str, Role]) -> None:
         """A group follows from the rows that its aggregates count; one that is only named, from one of its rows."""
-        expressions = [(step.projections[name], role) for name, role in columns.items()]
+        expressions = [(step.projections[name], role) for name, role in columns.items() if name]
         clauses = [(clause, Role.CONDITION) for clause in step.clauses()]
         having = step.select.args.get("having") if step.select is not None else None
         if having is not None:
@@ -335,6 +364,8 @@ class _Walk:
             ]
         )
         needed = _needed(step, reads)
+        if columns.get(_COUNTED) is Role.VALUE or _counts_rows(expressions):
+            needed[step.sources[0].alias, _COUNTED] = Role.VALUE
         select = self._inputs(step)
         outputs = [
             exp.alias_(exp.column("rowid", table=source.alias), f"__r{n}") for n, source in enumerate(step.sources)
@@ -382,6 +413,14 @@ class _Walk:
         return select
 
 
+def _columns_of(asked: Sequence[tuple[str, Mapping[str, Role]]]) -> dict[str, Role]:
+    columns: dict[str, Role] = {}
+    for _, wanted in asked:
+        for name, role in wanted.items():
+            columns[name] = min(role, columns.get(name, Role.CONDITION))
+    return columns
+
+
 def _merged(reads: Sequence[Mapping[tuple[str, str], Role]]) -> dict[tuple[str, str], Role]:
     merged: dict[tuple[str, str], Role] = {}
     for read in reads:
@@ -398,7 +437,7 @@ def _needed(step: Step, reads: dict[tuple[str, str], Role]) -> dict[tuple[str, s
         wanted = {alias for alias, _ in needed}
         for source in step.sources:
             if not source.is_optional:
-                needed.setdefault((source.alias, ""), Role.CONDITION)
+                needed.setdefault((source.alias, _COUNTED), Role.CONDITION)
         todo = [
             source
             for source in step.sources
@@ -420,9 +459,7 @@ def _listed(form: str, items: Sequence[object]) -> str:
 def _by_source(needed: Mapping[tuple[str, str], Role]) -> dict[str, dict[str, Role]]:
     by_source: dict[str, dict[str, Role]] = defaultdict(dict)
     for (alias, name), role in needed.items():
-        columns = by_source[alias]
-        if name:
-            columns[name] = role
+        by_source[alias][name] = role
     return by_source
 
 
@@ -430,6 +467,25 @@ def _role_query(rows: str, column: str, columns: Mapping[str, Role]) -> str:
     """Rows of an input: values where one of its columns enters the figure, conditions where none does."""
     role = "__role" if Role.VALUE in columns.values() else str(int(Role.CONDITION))
     return f"select {column} as __rid, {role} as __role from {rows} where {column} is not null"
+
+
+def _is_reckoned_with(window: exp.Window) -> bool:
+    """Whether a rank is part of a sum or difference (runs of years, say) instead of being compared with a number."""
+    parent = window.parent
+    while isinstance(parent, exp.Cast | exp.Paren):
+        parent = parent.parent
+    return isinstance(parent, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod)
+
+
+def _counts_rows(expressions: Sequence[tuple[exp.Expr, Role]]) -> bool:
+    """Whether an expression counts rows as such, whatever is in them."""
+    return any(
+        isinstance(counted, exp.Count) and (counted.this is None or isinstance(counted.this, exp.Star | exp.Literal))
+        for expression, role in expressions
+        for aggregate, does in plan.aggregates(expression, role)
+        if does is Role.VALUE
+        for counted in [aggregate.this if isinstance(aggregate, exp.Filter) else aggregate]
+    )
 
 
 def _until(window: exp.Window) -> tuple[exp.Expr, str, str] | None:

@@ -28,6 +28,7 @@ from tests.orchestration.conftest import Outcome, holding, python
 
 MARTS = {
     "mart_market_biologic_share",
+    "mart_revisions",
     "mart_rnd_level",
     "mart_rnd_growth",
     "mart_overseas_manufacturing_share",

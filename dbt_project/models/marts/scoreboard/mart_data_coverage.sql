@@ -30,7 +30,7 @@
     'mart_medicare_biologic', 'mart_mirror_gap', 'mart_overseas_lookup_product',
     'mart_overseas_manufacturing_share', 'mart_patent_rta', 'mart_policy_claim_check', 'mart_policy_timeline',
     'mart_regenerative_approval', 'mart_regenerative_cdmo_register', 'mart_regenerative_pipeline',
-    'mart_regenerative_product', 'mart_rnd_growth', 'mart_rnd_level', 'mart_supply_self_sufficiency',
+    'mart_regenerative_product', 'mart_revisions', 'mart_rnd_growth', 'mart_rnd_level', 'mart_supply_self_sufficiency',
     'mart_top_product', 'mart_top_products_biologic_share', 'mart_top_products_origin_share',
     'mart_trade_balance', 'mart_trade_specialisation', 'mart_white_biotechnology',
 ] -%}

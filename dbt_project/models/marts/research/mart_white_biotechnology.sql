@@ -76,6 +76,7 @@ gaps as (
         source_codes,
         edition_ids
     from statement
+    where source_codes is not null
     {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),

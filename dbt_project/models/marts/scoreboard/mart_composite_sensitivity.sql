@@ -60,6 +60,8 @@ from factors
 cross join lineage
 left join simulated
     on simulated.factor = factors.factor
+-- As of a day before anything was published there is no panel, and nothing to be sensitive.
+where lineage.source_codes is not null
 order by
     simulated.total_order desc nulls last,
     factors.factor nulls last

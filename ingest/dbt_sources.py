@@ -52,6 +52,18 @@ _CATALOGUE: dict[str, tuple[str, dict[str, str]]] = {
             "gate_warnings": "What the gates noticed against the edition before, separated by |; null for nothing.",
         },
     ),
+    "file_account": (
+        "What became of the rows parsed from each file, by edition and canonical table.",
+        {
+            "source_code": "Short code of the source.",
+            "edition_id": "Edition of the publication.",
+            "table_name": "Canonical table that the rows were meant for.",
+            "file_sha256": "File that the rows were parsed from.",
+            "rows_parsed": "Rows that the parser gave: those in the lake, in quarantine, and dropped, and no others.",
+            "rows_quarantined": "Of these, rows that break the contract and are kept with the reason.",
+            "rows_dropped": "Of these, rows left out by a named rule (exact repeats, corrections that drop).",
+        },
+    ),
     "source": (
         "One row per source: identity, licence, citation, cadence, caveats.",
         {

@@ -18,7 +18,8 @@ class IngestError(Exception):
         row: int | None = None,
         remedy: str,
     ) -> None:
-        self.problem = problem
+        # Libraries put line breaks, and what they did inside, into what is quoted of them.
+        self.problem = " ".join(line.strip() for line in problem.splitlines())
         self.file = file
         self.sheet = sheet
         self.row = row

@@ -350,7 +350,7 @@ def _check_content(expected: Content, found: str, file: SourceFile) -> None:
     elif expected == "json":
         try:
             json.loads(file.path.read_bytes())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise GateError(
                 f"the JSON is cut off or malformed ({error})", file=file.name, remedy="Fetch it again."
             ) from error
@@ -363,7 +363,7 @@ def _json_message(path: Path) -> str | None:
     try:
         text = path.read_text(encoding="utf-8-sig")
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return " ".join(text.split())[:200]
 

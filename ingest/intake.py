@@ -8,6 +8,7 @@ stands twice are read again and compared.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ingest import lake
-from ingest.lake import Contract, Edition, Lake, Staged
+from ingest.lake import Contract, Edition, FileAccount, Lake, Staged
 
 # Rejected rows and rows of small batches are gathered up to this number before they are written.
 ROW_GROUP = 250_000
@@ -39,6 +40,10 @@ class Intake:
         self._tables: dict[str, _Table] = {}
         self._staged = Staged()
         self._rejected = _Appender(store.staged_quarantine(edition).temporary)
+        self._parsed: Counter[tuple[str, str]] = Counter()
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        # Reason and place of the first row that was rejected.
+        self.first_rejected: tuple[str, str] | None = None
 
     def __enter__(self) -> Intake:
         return self
@@ -47,8 +52,18 @@ class Intake:
         if kind is not None:
             self.discard()
 
-    def add(self, table: str, rows: pl.DataFrame) -> None:
-        """Take rows with their lineage; raises ContractError where they lack a column or cannot be cast."""
+    def add(self, table: str, rows: pl.DataFrame, parsed: pl.DataFrame | None = None) -> None:
+        """Take rows with their lineage; raises ContractError where they lack a column or cannot be cast.
+
+        `parsed` are the rows before corrections, where those can have dropped some.
+        """
+        for sha256, number in lake.by_file(rows).items():
+            self._parsed[table, sha256] += number
+        if parsed is not None and parsed.height > rows.height:
+            kept = lake.by_file(rows)
+            for sha256, number in lake.by_file(parsed).items():
+                self._parsed[table, sha256] += number - kept.get(sha256, 0)
+                self._dropped[table, sha256] += number - kept.get(sha256, 0)
         if table not in self._tables:
             self._tables[table] = _Table(
                 lake.contract(table), self._store.staged_table(self._edition, table).temporary
@@ -58,6 +73,8 @@ class Intake:
     def reject(self, rows: pl.DataFrame) -> None:
         """Take rows that could not be read, in the form of the quarantine."""
         if rows.height:
+            if self.first_rejected is None:
+                self.first_rejected = rows["reason"][0], rows["locator"][0] or "place unknown"
             self._rejected.add(lake.quarantined(self._edition, rows))
 
     def count(self, rows_read: int, dropped: dict[str, int]) -> None:
@@ -68,11 +85,23 @@ class Intake:
 
     def finish(self) -> Staged:
         """Check keys, close the files, and return what is to be committed."""
+        quarantined: Counter[tuple[str, str]] = Counter()
+
+        def reject(rows: pl.DataFrame) -> None:
+            for sha256, number in lake.by_file(rows, "file_name").items():
+                quarantined[name, sha256] += number
+            self.reject(rows)
+
         for name, table in sorted(self._tables.items()):
-            rows, repeats = table.finish(self.reject)
+            rows, repeats = table.finish(reject)
             self._staged.tables[name] = self._store.staged_table(self._edition, name, rows)
+            self._dropped.update({(name, sha256): number for sha256, number in repeats.items()})
             if repeats:
-                self.count(0, {f"{name}.exact_repeat": repeats})
+                self.count(0, {f"{name}.exact_repeat": sum(repeats.values())})
+        self._staged.accounts = tuple(
+            FileAccount(*key, number, quarantined[key], self._dropped[key])
+            for key, number in sorted(self._parsed.items())
+        )
         if rejected_rows := self._rejected.close():
             self._staged.rejected = self._store.staged_quarantine(self._edition, rejected_rows)
         return self._staged
@@ -113,15 +142,16 @@ class _Table:
             rows = rows.filter(~faulty)
         self._good.add(rows)
 
-    def finish(self, reject: Callable[[pl.DataFrame], None]) -> tuple[int, int]:
-        """Hand over rejected rows; returns how many rows are kept and how many exact repeats were left out."""
+    def finish(self, reject: Callable[[pl.DataFrame], None]) -> tuple[int, dict[str, int]]:
+        """Hand over rejected rows; returns how many rows are kept, and exact repeats that were left out by file."""
         if self._only is not None:
             result = lake.conform(self._rules.name, self._only)
             sorted_rows = result.rows.sort(self._rules.key, nulls_last=True, maintain_order=True)
             lake.write_parquet(sorted_rows, self._path)
             reject(result.rejected)
-            return result.rows.height, sum(result.dropped.values())
-        kept, repeats = self._good.close(self._rules.schema), 0
+            return result.rows.height, result.repeats
+        kept = self._good.close(self._rules.schema)
+        repeats: dict[str, int] = {}
         self._bad.close()
         twice = _that_stand_twice(self._hashes)
         self._hashes.clear()
@@ -132,12 +162,12 @@ class _Table:
         self._bad.discard()
         return kept, repeats
 
-    def _compare(self, twice: Hashes, reject: Callable[[pl.DataFrame], None]) -> tuple[int, int]:
+    def _compare(self, twice: Hashes, reject: Callable[[pl.DataFrame], None]) -> tuple[int, dict[str, int]]:
         """Compare the rows whose hash stands twice, and write the table anew without those that go."""
         again = _Appender(self._path.with_name(f"{self._path.name}.again"))
         for batch in self._good.read():
             again.add(batch.filter(~self._is_among(batch, twice)))
-        repeats = 0
+        repeats: Counter[str] = Counter()
         for some in np.array_split(twice, -(-len(twice) // ROW_GROUP)):
             rows = [
                 batch.filter(self._is_among(batch, some)) for part in (self._good, self._bad) for batch in part.read()
@@ -145,10 +175,10 @@ class _Table:
             result = lake.conform(self._rules.name, pl.concat(rows))
             again.add(result.rows)
             reject(result.rejected)
-            repeats += sum(result.dropped.values())
+            repeats.update(result.repeats)
         kept = again.close(self._rules.schema)
         again.path.replace(self._path)
-        return kept, repeats
+        return kept, dict(repeats)
 
     def _is_among(self, rows: pl.DataFrame, twice: Hashes) -> pl.Series:
         return pl.Series(np.isin(lake.key_hash(self._rules, rows).to_numpy(), twice))

@@ -145,6 +145,8 @@ class Conformed:
     rows: pl.DataFrame
     rejected: pl.DataFrame
     dropped: dict[str, int]
+    # Exact repeats by file_sha256.
+    repeats: dict[str, int] = field(default_factory=dict)
 
 
 def conform(table: str, frame: pl.DataFrame) -> Conformed:
@@ -159,7 +161,8 @@ def conform(table: str, frame: pl.DataFrame) -> Conformed:
     # Exact repeats and rows that share a key are found among the rows of which the hash of the key stands twice.
     twins = frame.filter(key_hash(rules, frame).is_duplicated())
     first = twins.unique(rules.schema.names(), keep="first", maintain_order=True)
-    repeats = twins.join(first, on="_row", how="anti").get_column("_row")
+    repeated = twins.join(first, on="_row", how="anti")
+    repeats = repeated.get_column("_row")
     conflicts = first.filter(pl.struct(rules.key).is_duplicated()).get_column("_row")
     if repeats.len():
         frame = frame.filter(~pl.col("_row").is_in(repeats.implode()))
@@ -171,7 +174,14 @@ def conform(table: str, frame: pl.DataFrame) -> Conformed:
         rows.drop("_row"),
         rejected_rows(rules, bad.drop("_row"), bad.select(_reason(in_conflict, reason)).to_series()),
         {"exact_repeat": repeats.len()} if repeats.len() else {},
+        by_file(repeated),
     )
+
+
+def by_file(frame: pl.DataFrame, column: str = "file_sha256") -> dict[str, int]:
+    """Rows of a frame by the hash of their file; `?` for rows without one."""
+    counted = frame.group_by(pl.col(column).fill_null("?")).len()
+    return dict(counted.sort(column).iter_rows())
 
 
 def key_hash(rules: Contract, frame: pl.DataFrame) -> pl.Series:
@@ -265,6 +275,22 @@ class TableLoad:
 
 
 @dataclass(frozen=True)
+class FileAccount:
+    """What became of the rows that were parsed from one file for one table.
+
+    Parsed are those in the lake, those in quarantine because they break the contract, and those dropped by a named
+    rule (exact repeats, corrections that drop), and no others. Rows that the parser itself rejects are in quarantine
+    under the file's name, and those that it drops are counted by rule in the edition's record.
+    """
+
+    table_name: str
+    file_sha256: str
+    rows_parsed: int
+    rows_quarantined: int = 0
+    rows_dropped: int = 0
+
+
+@dataclass(frozen=True)
 class Edition:
     """The commit record of one edition of one source."""
 
@@ -286,6 +312,7 @@ class Edition:
     warnings: tuple[str, ...] = ()
     # False for all but the last edition of files that hold several: without that one the load was cut short.
     completes: bool = True
+    accounts: tuple[FileAccount, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -314,6 +341,7 @@ class Staged:
     dropped: dict[str, int] = field(default_factory=dict)
     tables: dict[str, StagedFile] = field(default_factory=dict)
     rejected: StagedFile | None = None
+    accounts: tuple[FileAccount, ...] = ()
 
     def discard(self) -> None:
         """Remove what has been written."""
@@ -336,6 +364,7 @@ class Lake:
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["tables"] = tuple(TableLoad(**entry) for entry in raw["tables"])
             raw["files"] = tuple(raw["files"])
+            raw["accounts"] = tuple(FileAccount(**entry) for entry in raw.get("accounts", ()))
             raw["warnings"] = tuple(raw.get("warnings", ()))
             return Edition(**raw)
         except (ValueError, KeyError, TypeError) as error:
@@ -362,7 +391,7 @@ class Lake:
 
         Rows are sorted by key, so that the same input gives the same bytes.
         """
-        staged = Staged(edition.rows_read, dict(edition.rows_dropped))
+        staged = Staged(edition.rows_read, dict(edition.rows_dropped), accounts=edition.accounts)
         for name, frame in sorted(tables.items()):
             staged.tables[name] = part = self.staged_table(edition, name, frame.height)
             write_parquet(frame.sort(contract(name).key, nulls_last=True, maintain_order=True), part.temporary)
@@ -389,6 +418,7 @@ class Lake:
             rows_dropped=staged.dropped,
             rows_quarantined=staged.rejected.row_count if staged.rejected else 0,
             quarantine_file=names.get(""),
+            accounts=staged.accounts,
         )
         write_atomically(
             self._record_path(edition.source_code, edition.edition_id),

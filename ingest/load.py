@@ -18,7 +18,7 @@ import polars as pl
 from ingest import corrections, gates, lake, vocabulary
 from ingest import edition as bundled
 from ingest.archive import Archive, copy_atomically, sha256_of, write_atomically
-from ingest.errors import GateError, IngestError, SourceError
+from ingest.errors import ContractError, GateError, IngestError, SourceError
 from ingest.intake import Intake
 from ingest.lake import Edition, Lake, Staged
 from ingest.settings import Settings
@@ -311,9 +311,18 @@ def _take_in(store: Lake, source: Source, edition: Edition, state: Parsed, files
             if batch.rejected is not None:
                 intake.reject(_rejected(batch.rejected))
             for name, frame in batch.tables.items():
-                intake.add(name, completion.rows(name, frame))
+                intake.add(name, completion.rows(name, frame), frame)
         completion.close()
-        return intake.finish()
+        staged = intake.finish()
+        if intake.first_rejected and staged.rejected and not any(part.row_count for part in staged.tables.values()):
+            # Such an edition would hide the one before.
+            reason, place = intake.first_rejected
+            raise ContractError(
+                f"none of {staged.rejected.row_count:,} rows can be used; the first: {reason} ({place})",
+                file=", ".join(file.name for file in files),
+                remedy=f"Compare the file with the parser of {source.code}; the editions before it stand.",
+            )
+        return staged
 
 
 class _Completion:

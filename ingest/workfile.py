@@ -1,8 +1,8 @@
 """The work file: a private DuckDB file in which expectations run and dbt builds.
 
 It starts as a catalogue over the lake: schema `lake` has a view per canonical table over exactly the Parquet
-files of committed editions, and the tables `source`, `edition` and `quarantine`; schema `vocabulary` has the
-reviewed tables. dbt reads these relations and no file.
+files of committed editions, and the tables `source`, `edition`, `file_account` and `quarantine`; schema `vocabulary`
+has the reviewed tables. dbt reads these relations and no file.
 """
 
 from __future__ import annotations
@@ -35,6 +35,13 @@ _EDITION_SCHEMA = pl.Schema(
         "previous_row_count": pl.Int64(),
         "is_latest": pl.Boolean(),
         "gate_warnings": pl.String(),
+    }
+)
+
+_ACCOUNT_SCHEMA = pl.Schema(
+    {
+        **dict.fromkeys(("source_code", "edition_id", "table_name", "file_sha256"), pl.String()),
+        **dict.fromkeys(("rows_parsed", "rows_quarantined", "rows_dropped"), pl.Int64()),
     }
 )
 
@@ -96,6 +103,7 @@ def prepare(settings: Settings, *, as_of: date | None = None) -> Path:
             store.require(files)
             _create_view(connection, f"lake.{name}", files, rules)
         _create_table(connection, "lake.edition", edition_frame(editions))
+        _create_table(connection, "lake.file_account", account_frame(editions))
         _create_table(connection, "lake.source", source_frame())
         _create_table(connection, "lake.quarantine", quarantine_frame(store, known))
         for name in vocabulary.tables():
@@ -155,6 +163,24 @@ def edition_frame(editions: list[Edition]) -> pl.DataFrame:
         value=False
     )
     return frame.with_columns(pl.col("is_latest") & ~is_renewed).select(_EDITION_SCHEMA.names())
+
+
+def account_frame(editions: list[Edition]) -> pl.DataFrame:
+    """What became of the rows of each file: one row per edition, table and file."""
+    rows = [
+        {
+            "source_code": edition.source_code,
+            "edition_id": edition.edition_id,
+            "table_name": account.table_name,
+            "file_sha256": account.file_sha256,
+            "rows_parsed": account.rows_parsed,
+            "rows_quarantined": account.rows_quarantined,
+            "rows_dropped": account.rows_dropped,
+        }
+        for edition in editions
+        for account in edition.accounts
+    ]
+    return pl.DataFrame(rows, schema=_ACCOUNT_SCHEMA, orient="row")
 
 
 def source_frame() -> pl.DataFrame:

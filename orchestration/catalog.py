@@ -99,6 +99,18 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "gate_warnings": "What was noticed against the edition before (size, header, gaps); null for nothing.",
         },
     ),
+    ("quality", "file_account"): Described(
+        "What became of the rows parsed from each file: they are in the lake, in quarantine, or dropped by a rule.",
+        {
+            "source_code": _SOURCE_CODE,
+            "edition_id": _EDITION_ID,
+            "table_name": "Canonical table that the rows were meant for.",
+            "file_sha256": "File that the rows were parsed from, by its hash.",
+            "rows_parsed": "Rows that the parser gave.",
+            "rows_quarantined": "Of these, rows that break the contract; they stand in quality.quarantine.",
+            "rows_dropped": "Of these, rows left out by a named rule: exact repeats, and corrections that drop.",
+        },
+    ),
     ("catalog", "release"): Described(
         "One row: this release and how it was made.",
         {

@@ -336,7 +336,7 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> Non
         copy(f"vocabulary.{table}", f"select * from vocabulary.{table}")
     for table in _work_relations(connection, "quality"):
         copy(f"quality.{table}", f"select * from quality.{table}")
-    for table in ("edition", "quarantine"):
+    for table in ("edition", "file_account", "quarantine"):
         copy(f"quality.{table}", f"select * from lake.{table}")
     results = ", ".join(f"'{_quoted(content.checks[stage])}'" for stage in ("lake", "marts"))
     copy("quality.expectation_result", f"select * from read_parquet([{results}])")

@@ -5,12 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
+from data_quality.runner import run_checks
 from ingest import archive, load, workfile
 from ingest.errors import GateError, IngestError, LakeError, LayoutError, SourceError
-from ingest.lake import Lake
+from ingest.intake import Intake
+from ingest.lake import Edition, Lake
 from ingest.load import load_all, load_files
 from ingest.settings import Settings
 from ingest.source import Parsed, Source, SourceFile
@@ -195,3 +198,48 @@ def test_a_clock_that_jumps_neither_loses_nor_hides_what_is_loaded(
     assert redated.published_on == day.isoformat()
     assert datetime.fromisoformat(redated.ingested_at) <= datetime.now(UTC)
     assert Lake(settings.lake).edition(source.code, third.edition_id) == (redated if years < 0 else None)
+
+
+def test_every_row_of_a_file_is_accounted_for(tmp_path: Path, settings: Settings, source: Source) -> None:
+    """Rows parsed = rows in the lake + rows quarantined + rows dropped by a named rule; a lost row is noticed."""
+    text = GOOD + "JPN,1.5\nXQZ,3\nDEU,4\nDEU,5\n"
+    record = load_files(settings, source, [write(tmp_path / "t.csv", text)], published_on=date(2025, 3, 1))
+    [account] = record.accounts
+    assert (account.rows_parsed, account.rows_quarantined, account.rows_dropped, record.row_count) == (6, 4, 0, 2)
+    assert Lake(settings.lake).edition(source.code, record.edition_id) == record
+
+    def unexpected() -> dict[str, int | None]:
+        workfile.prepare(settings)
+        with duckdb.connect(str(settings.work_file)) as connection:
+            connection.execute("insert into lake.source by name select ? as source_code", [source.code])
+        found = run_checks(settings, "lake", tables=["rnd_observation"])
+        return {r.check_id: r.unexpected_count for r in found if r.check_id.endswith("_conserved")}
+
+    names = [f"rnd_observation__{kind}_conserved" for kind in ("edition", "file", "quarantine")]
+    assert unexpected() == dict.fromkeys(names, 0)
+    path = settings.lake / record.tables[0].file
+    pl.read_parquet(path).head(1).write_parquet(path)
+    assert unexpected() == {names[0]: 1, names[1]: 1, names[2]: 0}
+    held = settings.lake / str(record.quarantine_file)
+    pl.read_parquet(held).head(1).write_parquet(held)
+    assert unexpected()[names[2]] == 1
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_repeats_and_corrections_are_dropped_by_a_named_rule(settings: Settings, batches: int) -> None:
+    row = {"entity_code": "JPN", "file_sha256": "a" * 64}
+    other = row | {"file_sha256": "b" * 64}
+    parsed = synthetic_rows("rnd_observation", row, row, row | {"entity_code": "USA"}, other)
+    store = Lake(settings.lake)
+    edition = Edition(
+        "x", "2025-01-01.00000000", "all", "2025-01-01", "2025-01-01T00:00:00+00:00", False, "f" * 64, ()
+    )
+    with Intake(store, edition) as intake:
+        for at in range(0, 4, 4 // batches):
+            part = parsed.slice(at, 4 // batches)
+            intake.add("rnd_observation", part.filter(pl.col("entity_code") == "JPN"), part)
+        record = store.publish(edition, intake.finish())
+    accounts = {entry.file_sha256[0]: entry for entry in record.accounts}
+    # Of the first file one repeat and one row of a correction went; the rest of both files share a key and differ.
+    assert (accounts["a"].rows_parsed, accounts["a"].rows_quarantined, accounts["a"].rows_dropped) == (3, 1, 2)
+    assert (accounts["b"].rows_parsed, accounts["b"].rows_quarantined, accounts["b"].rows_dropped) == (1, 1, 0)

@@ -15,6 +15,7 @@ from orchestration.defs.resources import Warehouse, failing_loudly
 _RECORDS = {
     "edition": "Committed editions, one row per edition and canonical table.",
     "source": "Sources as their source.yml describes them: publisher, licence, citation, cadence.",
+    "file_account": "What became of the rows parsed from each file.",
     "quarantine": "Rows that could not be read or break their contract, with the reason.",
 }
 

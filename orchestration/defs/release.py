@@ -16,7 +16,7 @@ def release_asset(manifest: Manifest) -> dg.AssetsDefinition:
     """The published warehouse: made only when every blocking check upstream has passed."""
     relations = [
         *((node["schema"], node["name"]) for node in manifest.models() if node["schema"] in _PUBLISHED_LAYERS),
-        *(("lake", name) for name in ("edition", "source", "quarantine")),
+        *(("lake", name) for name in ("edition", "source", "file_account", "quarantine")),
         *(("vocabulary", name) for name in vocabulary.tables()),
     ]
 

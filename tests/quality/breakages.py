@@ -63,6 +63,15 @@ _EVERY_TABLE = {
     "edition_conserved": Breakage(
         statements=("update lake.edition set row_count = row_count + 1 where table_name = '{table}' and {p5}",)
     ),
+    # The row that no longer names its file (lineage_shape) is one that the file has lost.
+    "file_conserved": Breakage(),
+    "quarantine_conserved": Breakage(
+        statements=(
+            "insert into lake.quarantine (source_code, edition_id, table_name) "
+            "select source_code, edition_id, table_name from lake.edition where table_name = '{table}' and {p7}",
+        ),
+        count=3,  # this one, and those of quarantine_share and quarantined
+    ),
     "freshness": Breakage(
         statements=(
             "update lake.edition set published_on = current_date - 401 "

@@ -242,6 +242,11 @@ def write_good_lake(settings: Settings) -> None:
                 tables=(),
                 rows_read=10_000,
                 rows_quarantined=0,
+                accounts=tuple(
+                    lake.FileAccount(name, sha256, rows)
+                    for name, frame in tables.items()
+                    for sha256, rows in lake.by_file(frame).items()
+                ),
             ),
             {name: result.rows for name, result in conformed.items()},
             pl.DataFrame(schema=lake.REJECTED_SCHEMA),

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from dagster import DagsterEventType, DagsterInstance, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
@@ -30,6 +30,7 @@ from sqlalchemy.engine import Connection, Engine
 from ingest.errors import SettingsError
 
 KEEP_DAYS = "BIOPHARMA_KEEP_RUN_DAYS"
+_ALIVE = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _TIMEOUT_SECONDS = 60
 _KEPT = 8
 _BATCH = 500
@@ -177,3 +178,28 @@ def prune(
                 instance.delete_run(run.run_id)
                 gone.append(run.run_id)
     return gone
+
+
+def bury(instance: DagsterInstance, *, pool: str | None = None) -> list[str]:
+    """Clear up after runs whose processes were killed; returns the ids of those runs.
+
+    A killed run keeps its slot in a pool, and every later run would wait for it. Only who knows that no such run is
+    alive may call this: who holds the lock over what the `pool` guards, or, for all pools, who sees no lock held.
+    Without a pool the dead runs are also told to have failed.
+    """
+    storage = instance.event_log_storage
+    pools = [pool] if pool else sorted(storage.get_concurrency_keys())
+    dead = {
+        run_id
+        for name in pools
+        if name in storage.get_concurrency_keys()
+        for info in [storage.get_concurrency_info(name)]
+        for run_id in (*info.active_run_ids, *info.assigned_run_ids, *info.pending_run_ids)
+    }
+    if pool is None:
+        for run in instance.get_runs(RunsFilter(statuses=_ALIVE)):
+            instance.report_run_failed(run, "The process of this run was killed. Start it again.")
+            dead.add(run.run_id)
+    for run_id in dead:
+        storage.free_concurrency_slots_for_run(run_id)
+    return sorted(dead)

@@ -21,7 +21,7 @@ from ingest.errors import IngestError
 from ingest.settings import PROJECT_ROOT, Settings
 from orchestration import inbox, pipeline
 from orchestration.errors import RunError
-from orchestration.lock import exclusive
+from orchestration.lock import exclusive, held
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
 
 if TYPE_CHECKING:
@@ -137,10 +137,14 @@ def run_job(
             import dagster as dg
 
             from orchestration.defs import warehouse_definitions
+            from orchestration.defs.keys import WORK_FILE_POOL
+            from orchestration.history import bury
 
             job = warehouse_definitions(settings, watch).resolve_job_def("warehouse")
         before, started = sum(watch.seconds.values()), time.perf_counter()
         with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+            # This process holds the installation, so whatever holds the pool of the work file is dead.
+            bury(instance, pool=WORK_FILE_POOL)
             result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,
@@ -205,6 +209,13 @@ def serve(
     write_dagster_home(settings)
     if automation:
         inbox.prepare(settings)
+    if daemon and not any(lock.is_held for lock in held(settings)):
+        from dagster import DagsterInstance
+
+        from orchestration.history import bury
+
+        with DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+            bury(instance)
     address = f"http://{HOST}:{port}"
     environment = {
         **os.environ,

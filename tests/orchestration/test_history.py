@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
@@ -72,3 +73,27 @@ def test_old_runs_are_deleted_and_the_newest_stay(settings: Settings, monkeypatc
     monkeypatch.setenv(history.KEEP_DAYS, "some")
     with pytest.raises(SettingsError, match="BIOPHARMA_KEEP_RUN_DAYS is 'some'"):
         history.keep_days()
+
+
+def test_killed_run_keeps_no_pool(settings: Settings) -> None:
+    """A run that was killed holds its slot; without clearing up, the next run waits for it and never begins."""
+    ui.write_dagster_home(settings)
+
+    @dg.asset(pool="work_file")
+    def guarded() -> None: ...
+
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        storage = instance.event_log_storage
+        killed = dg.DagsterRun(job_name="warehouse", run_id=make_new_run_id(), status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(killed)
+        storage.initialize_concurrency_limit_to_default("work_file")
+        assert storage.claim_concurrency_slot("work_file", killed.run_id, "lake").is_claimed
+        assert not storage.claim_concurrency_slot("work_file", "next", "lake").is_claimed
+        storage.free_concurrency_slots_for_run("next")
+        assert history.bury(instance, pool="site_other") == []
+        assert history.bury(instance, pool="work_file") == [killed.run_id]
+        assert dg.materialize([guarded], instance=instance).success
+        assert history.bury(instance) == [killed.run_id]
+        buried = instance.get_run_by_id(killed.run_id)
+        assert buried is not None and buried.status is dg.DagsterRunStatus.FAILURE
+        assert history.bury(instance) == []

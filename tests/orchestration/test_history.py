@@ -1,5 +1,6 @@
 """Dagster's history with kept engines holds what Dagster's own storage would."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ingest.errors import SettingsError
 from ingest.settings import Settings
 from orchestration import history, ui
 from orchestration.defs.job import BUILDS
+from orchestration.errors import RunError
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("held", asset="thing")])
@@ -97,3 +99,13 @@ def test_killed_run_keeps_no_pool(settings: Settings) -> None:
         buried = instance.get_run_by_id(killed.run_id)
         assert buried is not None and buried.status is dg.DagsterRunStatus.FAILURE
         assert history.bury(instance) == []
+
+
+def test_a_port_that_is_taken_is_named_before_anything_starts(settings: Settings) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(RunError, match=f"port {port} of 127.0.0.1 cannot be used"):
+            ui.serve(settings, port=port, daemon=True, ready=print, automation=True)
+    assert not settings.home.exists()

@@ -12,6 +12,9 @@ from orchestration.defs.resources import Installation, failing_loudly
 
 _RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
+_DROP = "biopharma/drop"
+_MOST_TRIES = 3
+
 
 def inbox_job() -> dg.JobDefinition:
     """Load one dropped file or folder behind the archive's gates, and move it away."""
@@ -62,8 +65,9 @@ def inbox_job() -> dg.JobDefinition:
 def inbox_sensor(settings: Settings, job: dg.JobDefinition, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """Looks into the inbox; every settled drop is asked for once.
 
-    The cursor holds the keys of the drops that were asked for and still lie there. A drop whose run failed for a
-    reason that passes (a full disk) stays in the inbox; `touch` it, and it is asked for again.
+    The cursor holds the keys of the drops that were asked for and still lie there. What a run takes or refuses is
+    moved, so a drop that lies there after its run has ended met something that passes (the process was ended, the
+    disk was full): it is asked for twice more. After that, `touch` it to have it asked for again.
     """
 
     @dg.sensor(
@@ -76,22 +80,35 @@ def inbox_sensor(settings: Settings, job: dg.JobDefinition, status: dg.DefaultSe
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         asked: dict[str, str] = json.loads(context.cursor or "{}")
         drops = inbox.scan(settings)
-        requests = [
-            dg.RunRequest(
-                run_key=f"{drop.name} {drop.key}",
+        requests, left = {}, []
+        for drop in drops:
+            if not drop.is_settled:
+                continue
+            tries = 0
+            if asked.get(drop.name) == drop.key:
+                runs = context.instance.get_runs(dg.RunsFilter(tags={_DROP: drop.key}))
+                tries = len(runs)
+                if not runs or not all(run.is_finished for run in runs):
+                    continue
+                if tries >= _MOST_TRIES:
+                    left.append(drop.name)
+                    continue
+            requests[drop.name] = dg.RunRequest(
+                run_key=f"{drop.name} {drop.key} {tries}",
                 run_config={"ops": {"take": {"config": {"name": drop.name}}}},
-                tags={"biopharma/source": keys.tag_value(drop.source_code)},
+                tags={"biopharma/source": keys.tag_value(drop.source_code), _DROP: drop.key},
             )
-            for drop in drops
-            if drop.is_settled and asked.get(drop.name) != drop.key
-        ]
-        named = {request.run_config["ops"]["take"]["config"]["name"] for request in requests}
         waiting = [drop.name for drop in drops if not drop.is_settled]
-        cursor = {d.name: d.key for d in drops if d.name in named or asked.get(d.name) == d.key}
-        told = f"Still being copied: {', '.join(waiting)}." if waiting else "Nothing new in the inbox."
+        told = [
+            f"Still being copied: {', '.join(waiting)}." if waiting else "",
+            f"Failed {_MOST_TRIES} times, touch it to try again: {', '.join(left)}." if left else "",
+        ]
+        cursor = {d.name: d.key for d in drops if d.name in requests or asked.get(d.name) == d.key}
         return dg.SensorResult(
-            run_requests=requests,
-            skip_reason=None if requests else dg.SkipReason(told),
+            run_requests=list(requests.values()),
+            skip_reason=None
+            if requests
+            else dg.SkipReason(" ".join(filter(None, told)) or "Nothing new in the inbox."),
             cursor=json.dumps(cursor, ensure_ascii=False),
         )
 

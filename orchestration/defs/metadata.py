@@ -42,9 +42,9 @@ def of_code(*paths: Path) -> dict[str, Any]:
     base = os.environ.get("BIOPHARMA_CODE_URL")
     names = [path.relative_to(PROJECT_ROOT).as_posix() for path in paths]
     references: list[Any] = [
-        dg.UrlCodeReference(url=f"{base.rstrip('/')}/{name}", label=name)
+        dg.UrlCodeReference(url=f"{base.rstrip('/')}/{name}", label=name.rpartition("/")[2])
         if base
-        else dg.LocalFileCodeReference(file_path=str(PROJECT_ROOT / name), label=name)
+        else dg.LocalFileCodeReference(file_path=str(PROJECT_ROOT / name), label=name.rpartition("/")[2])
         for name in names
     ]
     return {

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from ingest.errors import GateError
 from ingest.lake import Lake
 from ingest.settings import Settings
-from orchestration import inbox, pipeline
+from orchestration import history, inbox, pipeline
 from orchestration.defs import keys
 from orchestration.defs.inbox import inbox_job, inbox_sensor
 from orchestration.defs.resources import Installation
@@ -76,6 +77,29 @@ def test_dropped_file_is_loaded_by_a_run_and_moved_once(settings: Settings, monk
     assert "HTML page, not data" in reason.read_text()
     assert "What to do: " in reason.read_text()
     assert third.cursor == "{}"
+
+
+def test_drop_whose_run_was_killed_is_asked_for_again_and_not_for_ever(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SETTLE_SECONDS", 0.0)
+    drop(settings, DAY, b"x")
+    sensor = inbox_sensor(settings, inbox_job(), dg.DefaultSensorStatus.STOPPED)
+    cursor, asked = None, []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+            (request,) = tick.run_requests or []
+            asked.append(request.run_key)
+            cursor = tick.cursor
+            run = dg.DagsterRun("inbox", make_new_run_id(), tags=request.tags, status=dg.DagsterRunStatus.STARTED)
+            instance.add_run(run)
+            busy = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+            assert busy.skip_message == "Nothing new in the inbox."
+            history.bury(instance)
+        last = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=cursor))
+    assert len(set(asked)) == 3
+    assert last.skip_message == f"Failed 3 times, touch it to try again: {DAY}."
 
 
 def test_half_copied_files_wait(settings: Settings) -> None:

@@ -7,7 +7,7 @@ spreadsheets themselves write it; in Excel as a cell of type text.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -37,9 +37,10 @@ class Exported:
 def export(directory: Path, table: str, form: Form, target: Path) -> Exported:
     """Write a table of the release in `directory` to `target`; returns what was written.
 
-    `table` is a mart, or `schema.table` of any published table. A workbook has a second sheet on the columns, the
-    sources and the release; CSV and Parquet have a JSON file of the same content beside them. Raises RunError where
-    there is no such table, or it has more rows than a sheet holds.
+    `table` is a mart, or `schema.table` of any published table. A workbook has further sheets on the columns, the
+    definitions, the sources and the release; CSV and Parquet have a JSON file of the same content beside them, and
+    Parquet holds it in its metadata too. Raises RunError where there is no such table, or it has more rows than a
+    sheet holds.
     """
     with reader.open_release(directory) as connection:
         schema, _, name = table.rpartition(".")
@@ -66,23 +67,27 @@ def export(directory: Path, table: str, form: Form, target: Path) -> Exported:
             "from catalog.sources where list_contains(?, source_code) order by 1",
             [codes],
         )
-        made = connection.execute("select created_at from catalog.release").fetchall()[0][0]
+        definitions = _definitions(connection, frame)
+        made, fingerprint = connection.execute("select created_at, fingerprint from catalog.release").fetchall()[0]
     about = {
         "table": f"{schema}.{name}",
         "description": found[0][0],
         "release": directory.name,
         "release_made": made.isoformat(),
+        "release_fingerprint": fingerprint,
         "columns": columns.to_dicts(),
+        "definitions": definitions.to_dicts(),
         "sources": sources.to_dicts(),
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     if form == "xlsx":
-        _write_workbook(frame, columns, sources, about, target)
+        _write_workbook(frame, {"columns": columns, "definitions": definitions, "sources": sources}, about, target)
         return Exported(target, None, frame.height)
     if form == "csv":
         neutral(frame).write_csv(target)
     else:
-        frame.write_parquet(target)
+        # Readers of Parquet that show a file's metadata have it without the file beside it.
+        frame.write_parquet(target, metadata={"about": json.dumps(about, ensure_ascii=False)})
     beside = target.with_name(target.name + ".about.json")
     beside.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return Exported(target, beside, frame.height)
@@ -101,14 +106,26 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequen
 
 
 def _source_codes(frame: pl.DataFrame) -> list[str]:
-    for name in ("source_codes", "source_code"):
+    return _listed(frame, ("source_codes", "source_code"))
+
+
+def _definitions(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> pl.DataFrame:
+    """The definitions that the rows name: id, title, sentence, author and where it is written down."""
+    ids = _listed(frame, ("definition_ids",))
+    query = "select definition_id, title, sentence, author, source_url from vocabulary.definition "
+    return _frame(connection, query + "where list_contains(?::varchar[], definition_id) order by 1", [ids])
+
+
+def _listed(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Values of the first of some columns that there is; a cell may hold several, separated by commas."""
+    for name in names:
         if name in frame.columns:
-            return frame[name].drop_nulls().str.split(",").explode().unique().sort().to_list()
+            return frame[name].drop_nulls().str.split(",").explode().str.strip_chars().unique().sort().to_list()
     return []
 
 
 def _write_workbook(
-    frame: pl.DataFrame, columns: pl.DataFrame, sources: pl.DataFrame, about: dict[str, object], target: Path
+    frame: pl.DataFrame, sheets: Mapping[str, pl.DataFrame], about: dict[str, object], target: Path
 ) -> None:
     if frame.height > _EXCEL_ROWS:
         raise RunError(
@@ -120,11 +137,11 @@ def _write_workbook(
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with Workbook(target, {**options, "default_date_format": "yyyy-mm-dd", "remove_timezone": True}) as book:
         frame.write_excel(book, worksheet="data", autofit=True, freeze_panes=(1, 0))
-        columns.write_excel(book, worksheet="columns", autofit=True, freeze_panes=(1, 0))
-        sources.write_excel(book, worksheet="sources", autofit=True, freeze_panes=(1, 0))
+        for name, table in sheets.items():
+            table.write_excel(book, worksheet=name, autofit=True, freeze_panes=(1, 0))
         sheet = book.add_worksheet("about")
-        for row, name in enumerate(("table", "description", "release", "release_made")):
+        for row, name in enumerate(("table", "description", "release", "release_made", "release_fingerprint")):
             sheet.write_string(row, 0, name)
             sheet.write_string(row, 1, str(about[name]))
-        sheet.set_column(0, 0, 14)
+        sheet.set_column(0, 0, 20)
         sheet.set_column(1, 1, 120)

@@ -42,12 +42,16 @@ def test_csv_and_what_it_is(release: Path, built: Home, tmp_path: Path) -> None:
     assert about["release"] == "0001"
     assert "policy_claims" in {source["source_code"] for source in about["sources"]}
     assert all(source["licence_name"] for source in about["sources"])
+    named = set(frame["definition_ids"].drop_nulls().str.split(",").explode())
+    assert named == {definition["definition_id"] for definition in about["definitions"]}
+    assert all(definition["sentence"] for definition in about["definitions"])
+    assert len(about["release_fingerprint"]) == 64
 
 
 def test_workbook_opens_and_has_no_formula(release: Path, built: Home, tmp_path: Path) -> None:
     made = export.export(release, MART, "xlsx", tmp_path / "claims.xlsx")
     book = openpyxl.load_workbook(made.path)
-    assert book.sheetnames == ["data", "columns", "sources", "about"]
+    assert book.sheetnames == ["data", "columns", "definitions", "sources", "about"]
     assert book["data"].max_row == rows(built) + 1
     kinds = {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row}
     assert "f" not in kinds
@@ -57,6 +61,8 @@ def test_parquet_is_exact(release: Path, tmp_path: Path) -> None:
     made = export.export(release, MART, "parquet", tmp_path / "claims.parquet")
     published = pl.read_parquet(release / "parquet" / f"{MART}.parquet")
     assert_frame_equal(pl.read_parquet(made.path), published, check_row_order=False)
+    assert made.about is not None
+    assert json.loads(pl.read_parquet_metadata(made.path)["about"]) == json.loads(made.about.read_text())
 
 
 def test_any_published_table_and_none_other(release: Path, tmp_path: Path) -> None:
@@ -79,8 +85,10 @@ def test_no_text_in_csv_begins_a_formula(texts: list[str]) -> None:
 def test_a_formula_in_a_workbook_is_text(tmp_path: Path) -> None:
     frame = pl.DataFrame({"text": ["=1+1", "http://example.org", "+5"], "number": [1, 2, 3]})
     empty = pl.DataFrame({"a": ["x"]})
-    about: dict[str, object] = dict.fromkeys(("table", "description", "release", "release_made"), "=2")
-    export._write_workbook(frame, empty, empty, about, tmp_path / "x.xlsx")
+    about: dict[str, object] = dict.fromkeys(
+        ("table", "description", "release", "release_made", "release_fingerprint"), "=2"
+    )
+    export._write_workbook(frame, {"columns": empty, "sources": empty}, about, tmp_path / "x.xlsx")
     sheet = openpyxl.load_workbook(tmp_path / "x.xlsx")["data"]
     cells = [sheet.cell(row, 1) for row in (2, 3, 4)]
     assert [(cell.value, cell.data_type) for cell in cells] == [

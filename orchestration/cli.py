@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer.models import CommandInfo, TyperInfo
 
 from ingest.errors import IngestError
 from ingest.settings import Settings
@@ -31,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="The biopharma warehouse: publishers' bytes in, defended figures out.",
+    epilog="Begin with: biopharma run. Every command has an example: biopharma COMMAND --help.",
 )
 
 source_app = typer.Typer(no_args_is_help=True, help="Work on the folder of a source.")
@@ -613,6 +615,67 @@ def version() -> None:
     from orchestration import terminal
 
     terminal.console().print(version_of("biopharma-warehouse"))
+
+
+# The menu: the head under which `biopharma --help` lists a command, in this order, and an example of each.
+_MENU = {
+    "Run": {
+        "run": "biopharma run --as-of 2021-12-31",
+    },
+    "Ask": {
+        "briefing": "biopharma briefing --open",
+        "query": 'biopharma query "select claim_id, verdict from mart_policy_claim_check" --format csv',
+        "shell": "biopharma shell",
+        "explain": "biopharma explain mart_rnd_level --column rnd_usd_ppp "
+        "--where \"country_iso3 = 'JPN' and year = 2019\"",
+        "export": "biopharma export mart_rnd_level --format xlsx --to rnd.xlsx",
+        "notebook": "biopharma notebook --read",
+    },
+    "Sources": {
+        "sources": "biopharma sources",
+        "fetch": "biopharma fetch ecb_fx worldbank_wdi",
+        "load": "biopharma load mhlw_ndb 001235.xlsx --published-on 2021-08-01",
+        "parse": "biopharma parse ecb_fx eurofxref-hist.zip --to rates.parquet",
+        "quarantine": "biopharma quarantine mhlw_ndb --replay",
+        "source": "biopharma source new pmda_approvals --table product_identity --domain sales",
+        "edition": "biopharma edition compile ecb_fx eurofxref-hist.zip --accessed-on 2026-11-01",
+    },
+    "Releases": {
+        "status": "biopharma status",
+        "releases": "biopharma releases",
+        "diff": "biopharma diff 0001 0002 --mart mart_rnd_level",
+        "rollback": 'biopharma rollback --reason "a publisher\'s file was wrong"',
+    },
+    "Operate": {
+        "up": "biopharma up --port 3000",
+        "ui": "biopharma ui --port 3001",
+        "doctor": "biopharma doctor",
+        "version": "biopharma version",
+    },
+}
+
+
+def _arrange(menu: dict[str, dict[str, str]]) -> None:
+    """Put every command under its head, in the menu's order, with its example below its help."""
+    places = {name: (head, example) for head, commands in menu.items() for name, example in commands.items()}
+    order = {name: place for place, name in enumerate(places)}
+
+    def name_of(entry: CommandInfo | TyperInfo) -> str:
+        named = entry.name if isinstance(entry.name, str) else None
+        return named or str(getattr(entry.callback, "__name__", ""))
+
+    entries: list[CommandInfo | TyperInfo] = [*app.registered_commands, *app.registered_groups]
+    for entry in entries:
+        if name_of(entry) in places:
+            head, example = places[name_of(entry)]
+            entry.rich_help_panel, entry.epilog = head, f"Example: {example}"
+    app.registered_commands.sort(key=lambda command: order.get(name_of(command), len(order)))
+    for group, name in ((source_app, "source"), (edition_app, "edition")):
+        for command in group.registered_commands:
+            command.epilog = f"Example: {places[name][1]}"
+
+
+_arrange(_MENU)
 
 
 def _day(value: datetime | None) -> date | None:

@@ -258,3 +258,46 @@ def test_defect_is_one_line_unless_asked_for(
 
 def test_version(settings: Settings, biopharma: Command) -> None:
     assert biopharma(settings, "version").out.strip()[0].isdigit()
+
+
+def test_every_command_has_its_place_and_an_example_that_it_takes() -> None:
+    import shlex
+
+    import typer.main
+
+    from orchestration import cli
+
+    placed = [name for commands in cli._MENU.values() for name in commands]
+    group = typer.main.get_group(cli.app)
+    listed = list(group.commands)
+    assert sorted(listed) == sorted(placed)
+    assert [name for name in listed if name in placed and name not in {"source", "edition"}] == [
+        name for name in placed if name not in {"source", "edition"}
+    ]
+    for head, commands in cli._MENU.items():
+        for name, example in commands.items():
+            command = group.commands[name]
+            assert getattr(command, "rich_help_panel", None) == head
+            words = shlex.split(example)
+            assert words[:2] == ["biopharma", name]
+            if name in {"source", "edition"}:
+                (command,) = [c for key, c in command.commands.items() if key == words[2]]  # type: ignore[attr-defined]
+                assert command.epilog == f"Example: {example}"
+            else:
+                assert command.epilog == f"Example: {example}"
+            known = {option for parameter in command.params for option in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= known, example
+
+
+def test_help_reads_like_a_menu(settings: Settings, biopharma: Command) -> None:
+    shown = biopharma(settings, "--help").out
+    heads = [head for head in ("Run", "Ask", "Sources", "Releases", "Operate") if f"─ {head} ─" in shown]
+    assert heads == ["Run", "Ask", "Sources", "Releases", "Operate"]
+    assert "Begin with: biopharma run." in shown
+    assert "Example: biopharma diff 0001 0002" in biopharma(settings, "diff", "--help").out
+
+
+def test_a_mistyped_command_is_guessed(settings: Settings, biopharma: Command) -> None:
+    called = biopharma(settings, "qurey")
+    assert called.code == 2
+    assert "query" in called.err

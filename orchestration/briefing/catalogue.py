@@ -1115,7 +1115,8 @@ order by agency desc, product_kind""",
 
 def _draw_events(rows: Sequence[Row], words: Words) -> Any:
     shown = [
-        {**r, "label": words.text(r["event_text"]), "group": words.code("event_kind", r["event_kind"])} for r in rows
+        {**r, "label": words.text(r["event_text"]), "group": words.code("event_group", r["event_group"])}
+        for r in rows
     ]
     return charts.timeline(shown, words, when="event_on", label="label", group="group")
 
@@ -1128,8 +1129,11 @@ def _draw_amounts(rows: Sequence[Row], words: Words) -> Any:
 POLICY = (
     Figure(
         "policy_events",
-        f"""select event_on, event_title as event_text, event_kind, body_name, amount_jpy, amount_kind,
-       event_precision,
+        f"""select event_on, event_title as event_text, event_kind,
+       case when event_kind in ('budget', 'call_applications', 'award', 'condition') then 'programme'
+            when event_kind in ('statistics_change', 'series_marker') then 'statistics'
+            when event_kind = 'project_milestone' then 'project' else 'review' end as event_group,
+       body_name, amount_jpy, amount_kind, event_precision,
        {_SOURCED}
 from mart_policy_timeline
 where jurisdiction_iso3 = 'JPN'

@@ -48,8 +48,9 @@ _CONFIG: dict[str, Any] = {
         "gridColor": GRID,
         "domainColor": MUTED,
         "tickColor": MUTED,
-        "labelLimit": 280,
-        "titleLimit": 600,
+        # A shortened word would not be found when words are replaced.
+        "labelLimit": 0,
+        "titleLimit": 0,
     },
     "text": {"fontSize": 13, "color": INK},
 }
@@ -116,7 +117,12 @@ class Words:
         return self.take(self.texts.data(text))
 
     def keys(self, names: Sequence[str], colours: Sequence[str], shapes: Sequence[str]) -> None:
-        """Put these names into the legend; one name alone needs none."""
+        """Put these names into the legend; one name alone needs none.
+
+        Raises ValueError for more names than shapes: two of them would look the same.
+        """
+        if len(names) > min(len(colours), len(shapes)):
+            raise ValueError(f"{len(names)} names for {len(shapes)} shapes: {', '.join(names)}")
         if len(names) > 1:
             self.legend = [Key(n, c, _OUTLINES[s]) for n, c, s in zip(names, colours, shapes, strict=False)]
 
@@ -590,7 +596,11 @@ def strip(
     import altair as alt
 
     order = list(dict.fromkeys(row[label] for row in rows))
-    values = [{"label": r[label], "value": r[value], "group": r[group]} for r in rows if r[value] is not None]
+    values = [
+        {"label": r[label], "value": r[value], "group": r[group], "soft": r.get("data_status") in _SOFT}
+        for r in rows
+        if r[value] is not None
+    ]
     named = [v for v in values if v["group"] is not None]
     names = list(dict.fromkeys(v["group"] for v in named))
     y = alt.Y("label:N", sort=order, title=None, axis=_names_axis())
@@ -605,9 +615,12 @@ def strip(
         alt.Chart(words.data([v for v in values if v["group"] is None]))
         .mark_tick(color=OTHER, thickness=1.5, size=12)
         .encode(x=x, y=y),
-        alt.Chart(words.data(named))
-        .mark_point(size=70, filled=True, opacity=0.95)
-        .encode(x=x, y=y, color=colour, shape=shape),
+        *(
+            _points(words.data([v for v in named if v["soft"] is soft]), 70, hollow=soft).encode(
+                x=x, y=y, color=colour, shape=shape
+            )
+            for soft in (False, True)
+        ),
     ).properties(width=WIDTH, height=max(60, 26 * len(order)))
 
 
@@ -639,7 +652,7 @@ def timeline(rows: Sequence[Row], words: Words, *, when: str, label: str, group:
                 "label:N",
                 sort=order,
                 title=None,
-                axis=alt.Axis(ticks=False, domain=False, labelPadding=6, labelLimit=330, grid=True),
+                axis=alt.Axis(ticks=False, domain=False, labelPadding=6, grid=True),
             ),
             color=colour,
             shape=shape,

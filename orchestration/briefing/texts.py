@@ -217,9 +217,9 @@ def number(column: str, value: Any, language: str) -> str:
     if _YEARS.search(column):
         return str(value)
     if column.startswith(("growth", "cagr", "loglinear")) or "_growth_" in column:
-        return f"{100 * value:+.1f} %" if language == "en" else f"{100 * value:+.1f}%"
+        return f"{100 * value:+.1f}\u00a0%" if language == "en" else f"{100 * value:+.1f}%"
     if "share" in column or column.startswith(("coverage", "ratio_of")):
-        return f"{100 * value:.1f} %" if language == "en" else f"{100 * value:.1f}%"
+        return f"{100 * value:.1f}\u00a0%" if language == "en" else f"{100 * value:.1f}%"
     if column.endswith("_jpy"):
         return yen_ja(value) if language == "ja" else _scaled(value, "JPY")
     for unit, word in (
@@ -238,8 +238,8 @@ def number(column: str, value: Any, language: str) -> str:
 
 def _scaled(value: float, unit: str) -> str:
     if abs(value) >= 1e9:
-        return f"{unit} {value / 1e9:,.1f} bn"
-    return f"{unit} {value / 1e6:,.1f} m"
+        return f"{unit}\u00a0{value / 1e9:,.1f}\u00a0bn"
+    return f"{unit}\u00a0{value / 1e6:,.1f}\u00a0m"
 
 
 def _dollars_ja(value: float, word: str) -> str:

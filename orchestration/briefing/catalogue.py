@@ -503,6 +503,35 @@ _WEST = (
 )
 _COMPARED = "'JPN', 'USA', 'CHN', 'KOR', 'DEU', 'CHE', 'FRA', 'DNK'"
 
+
+def _draw_patents(rows: Sequence[Row], words: Words) -> Any:
+    shown = [{**r, "series": words.code("country", r["country_iso3"])} for r in rows]
+    return charts.lines(
+        shown,
+        words,
+        x="last_year",
+        y="share_of_world",
+        series="series",
+        title=words.say("axis.share_patents"),
+        form=".0%",
+        zero=True,
+    )
+
+
+def _draw_advantage(rows: Sequence[Row], words: Words) -> Any:
+    return charts.pairs(
+        _countries(rows, words),
+        words,
+        label="label",
+        first="rta_biotechnology",
+        second="rta_pharmaceuticals",
+        first_name=words.say("series.biotechnology"),
+        second_name=words.say("series.pharmaceuticals"),
+        title=words.say("axis.rta"),
+        form=None,
+    )
+
+
 RESEARCH = (
     Figure(
         "rnd_windows",
@@ -637,6 +666,39 @@ qualify row_number() over (partition by country_iso3 order by year desc) = 1
 order by share_gdp desc""",
         ("country_iso3", "share_gdp", "year", "data_status"),
         _draw_gdp,
+    ),
+    Figure(
+        "patents_share",
+        f"""select country_iso3, first_year, last_year, share_of_world, n_fractional, n_world, {_SOURCED}
+from mart_patent_rta
+where count_kind = 'family_granted' and field_code = '15' and share_of_world is not null
+  and country_iso3 in ('JPN', 'USA', 'CHN', 'KOR', 'DEU', 'CHE', 'GBR', 'FRA')
+order by case country_iso3 when 'JPN' then 0 else 1 end, country_iso3, last_year""",
+        ("country_iso3", "first_year", "last_year", "share_of_world", "n_fractional", "n_world", "data_status"),
+        _draw_patents,
+    ),
+    Figure(
+        "patents_advantage",
+        """select country_iso3, first_year, last_year, max(rta) filter (field_code = '15') as rta_biotechnology,
+       max(rta) filter (field_code = '16') as rta_pharmaceuticals, max(n_all_fields) as n_all_fields,
+       max(data_status) as data_status, max(last_data_year) as last_data_year, max(source_codes) as source_codes
+from mart_patent_rta
+where count_kind = 'family_granted' and last_year = (
+      select max(last_year) from mart_patent_rta where count_kind = 'family_granted' and rta is not null)
+  and country_iso3 in ('JPN', 'USA', 'CHN', 'KOR', 'DEU', 'CHE', 'GBR', 'FRA', 'DNK', 'BEL')
+group by country_iso3, first_year, last_year
+having rta_biotechnology is not null
+order by rta_biotechnology desc""",
+        (
+            "country_iso3",
+            "first_year",
+            "last_year",
+            "rta_biotechnology",
+            "rta_pharmaceuticals",
+            "n_all_fields",
+            "data_status",
+        ),
+        _draw_advantage,
     ),
     Figure(
         "white_biotechnology",
@@ -1038,6 +1100,49 @@ def _draw_trials(rows: Sequence[Row], words: Words) -> Any:
     )
 
 
+def _draw_cohorts(low: str, high: str, title: str) -> charts.Draw:
+    def draw(rows: Sequence[Row], words: Words) -> Any:
+        shown = [
+            {
+                **row,
+                "label": words.take(
+                    Pair(
+                        f"{row['cohort_first_year']} to {row['cohort_last_year']}",
+                        f"{row['cohort_first_year']}～{row['cohort_last_year']}年",
+                    )
+                ),
+                "group": words.code("country", row["market_iso3"]),
+            }
+            for row in rows
+        ]
+        return charts.intervals(
+            shown, words, label="label", low=low, high=high, group="group", title=words.say(title), domain=(0, 1)
+        )
+
+    return draw
+
+
+def _draw_origins(rows: Sequence[Row], words: Words) -> Any:
+    shown = [
+        {
+            **row,
+            "label": words.code("country", row["origin_iso3"]),
+            "group": words.code("agency", row["agency"]),
+        }
+        for row in rows
+    ]
+    return charts.intervals(
+        shown,
+        words,
+        label="label",
+        low="share_low",
+        high="share_high",
+        group="group",
+        title=words.say("axis.share_substances"),
+        domain=(0, 1),
+    )
+
+
 REGENERATIVE = (
     Figure(
         "regenerative_by_day",
@@ -1087,6 +1192,83 @@ order by product_kind, product_name""",
 )
 
 PIPELINE = (
+    Figure(
+        "launch_within",
+        f"""select market_iso3, cohort_first_year, cohort_last_year, share_within_5_years_low,
+       share_within_5_years_high,
+       share_within_1_year_low, share_within_1_year_high, n_substances, n_available, as_of_date, {_SOURCED}
+from mart_launch_lag_summary
+where is_headline_ruleset and modality = 'all' and share_within_5_years_low is not null
+  and (cohort_first_year, cohort_last_year) in ((1996, 2005), (2006, 2010), (2011, 2015), (2016, 2019))
+order by cohort_first_year, case market_iso3 when 'JPN' then 1 when 'EUU' then 2 else 3 end""",
+        (
+            "market_iso3",
+            "cohort_first_year",
+            "cohort_last_year",
+            "share_within_5_years_low",
+            "share_within_5_years_high",
+            "share_within_1_year_low",
+            "share_within_1_year_high",
+            "n_substances",
+            "n_available",
+            "data_status",
+        ),
+        _draw_cohorts("share_within_5_years_low", "share_within_5_years_high", "axis.share_arrived"),
+    ),
+    Figure(
+        "launch_lost",
+        f"""select market_iso3, cohort_first_year, cohort_last_year, share_lost, n_lost, n_substances,
+       n_japanese_origin,
+       as_of_date, {_SOURCED}
+from mart_launch_lag_summary
+where is_headline_ruleset and modality = 'all' and cohort_last_year <= 2019
+  and (cohort_first_year, cohort_last_year) in ((1996, 2005), (2006, 2010), (2011, 2015), (2016, 2019))
+order by cohort_first_year, case market_iso3 when 'JPN' then 1 when 'EUU' then 2 else 3 end""",
+        (
+            "market_iso3",
+            "cohort_first_year",
+            "cohort_last_year",
+            "share_lost",
+            "n_lost",
+            "n_substances",
+            "n_japanese_origin",
+            "data_status",
+        ),
+        _draw_cohorts("share_lost", "share_lost", "axis.share_lost"),
+    ),
+    Figure(
+        "launch_lost_substances",
+        f"""select substance_name as substance_name_en, modality, first_foreign_on, observed_to, {_SOURCED}
+from mart_launch_lag
+where market_iso3 = 'JPN' and is_lost and first_foreign_year >= 2006
+order by first_foreign_on desc, substance_name""",
+        ("substance_name_en", "modality", "first_foreign_on", "observed_to", "data_status"),
+    ),
+    Figure(
+        "approvals_origin",
+        f"""select agency, origin_iso3, share_of_approvals as share_low,
+       share_of_approvals + 1 - coverage_share as share_high,
+       n_approved, n_all_origins, coverage_share, as_of_date, is_incomplete, {_SOURCED}
+from mart_approvals_by_modality
+where basis = 'listed_by_day' and licence_kind = 'new_substance' and is_headline_ruleset
+  and row_level = 'biologics_total' and origin_basis = 'originator'
+  and origin_iso3 in ('JPN', 'USA', 'DNK', 'DEU', 'CHE', 'GBR', 'FRA', 'KOR', 'CHN')
+  and as_of_date = (select max(as_of_date) from mart_approvals_by_modality)
+order by max(n_approved) over (partition by origin_iso3) desc, origin_iso3, agency desc""",
+        (
+            "agency",
+            "origin_iso3",
+            "share_low",
+            "share_high",
+            "n_approved",
+            "n_all_origins",
+            "coverage_share",
+            "as_of_date",
+            "is_incomplete",
+            "data_status",
+        ),
+        _draw_origins,
+    ),
     Figure(
         "pipeline_trials",
         """select country_iso3, stage, sum(n_trials) as n_trials, sum(n_trials_industry) as n_trials_industry,

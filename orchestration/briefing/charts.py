@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape, unescape
 from itertools import pairwise
+from math import isclose
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -236,7 +237,8 @@ def intervals(
     values = [
         {
             "label": row[label],
-            "low": row[low],
+            # Ends that differ by the error of arithmetic only are one point.
+            "low": row[high] if isclose(row[low], row[high], rel_tol=1e-9) else row[low],
             "high": row[high],
             "middle": row.get(middle) if middle else None,
             "group": row.get(group) if group else "",

@@ -144,6 +144,7 @@ class Texts:
             "United States of America": "United States",
             "United Kingdom of Great Britain and Northern Ireland": "United Kingdom",
             "Republic of Korea": "Korea",
+            "European Union (27, from 2020)": "European Union",
         }.get(name, name)
 
     def pair(self, key: str, /, **values: Any) -> Pair:
@@ -229,7 +230,7 @@ def number(column: str, value: Any, language: str) -> str:
         ("_usd_ppp_2015", "2015年実質・購買力平価米ドル"),
     ):
         if column.endswith(unit):
-            code = {"_eur": "EUR", "_usd": "USD"}.get(unit, "USD PPP")
+            code = {"_eur": "EUR", "_usd": "USD"}.get(unit, "USD\u00a0PPP")
             return _dollars_ja(value, word) if language == "ja" else _scaled(value, code)
     if isinstance(value, int) or float(value).is_integer():
         return f"{value:,.0f}"

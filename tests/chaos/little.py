@@ -6,6 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from ingest import workfile
 from ingest.settings import Settings
 from orchestration import pipeline
@@ -27,5 +29,8 @@ def make(whole: Settings, home: Path) -> Settings:
         if name not in KEPT:
             connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {schema}.{name}")
     connection.close()
+    # What the dropped models were made by is not published either: a release explains what it holds.
+    code = pipeline.checks_file(settings, "code")
+    pl.read_parquet(code).clear().write_parquet(code)
     pipeline.publish(settings, force=True)
     return settings

@@ -94,3 +94,16 @@
 {% macro default__quantile(expression, share) -%}
     percentile_cont({{ share }}) within group (order by {{ expression }})
 {%- endmacro %}
+
+{# A relation with one row for each part of a text column, in the column `part`; a row without the text is left out. #}
+{% macro split_rows(relation, column, separator) -%}
+    {{ return(adapter.dispatch('split_rows', 'biopharma')(relation, column, separator)) }}
+{%- endmacro %}
+
+{% macro duckdb__split_rows(relation, column, separator) -%}
+    (select *, unnest(string_split({{ column }}, '{{ separator }}')) as part from {{ relation }})
+{%- endmacro %}
+
+{% macro default__split_rows(relation, column, separator) -%}
+    (select *, explode(split({{ column }}, '{{ separator | replace("|", "\\\\|") }}')) as part from {{ relation }})
+{%- endmacro %}

@@ -1,0 +1,202 @@
+-- Diagnostics apart from medicines: Japan's production of in vitro diagnostics, agents given to patients for diagnosis in
+-- health insurance, trade in reagents where a country's report is at hand, and what no public series at hand measures.
+{% set unmeasured = [
+    ['diagnostics_by_originator', 'Sales of in vitro diagnostics by country of the developer', 'no_public_series'],
+    ['diagnostics_approvals', 'Approvals of in vitro diagnostics by nationality of the maker', 'not_at_hand'],
+] -%}
+
+{%- set baskets = ['diagnostic_reagents', 'heading_3002_with_reagents'] %}
+with production as (
+    select
+        item.country_iso3,
+        cast(extract(year from item.period_start) as int) as year,
+        item.period_basis,
+        item.value,
+        item.currency_code,
+        all_medicines.value as all_value,
+        {{ worse_status(['item.status', "'derived'"]) }} as data_status,
+        item.source_code as source_codes,
+        item.edition_id as edition_ids
+    from (
+        select *, unit as currency_code
+        from {{ ref('stg_production_observation') }}
+        where category_scheme = 'jsccm_2' and category_code = '74' and measure = 'production'
+    ) as item
+    left join {{ ref('stg_production_observation') }} as all_medicines
+        on all_medicines.source_code = item.source_code
+        and all_medicines.country_iso3 = item.country_iso3
+        and all_medicines.category_scheme = item.category_scheme
+        and all_medicines.category_code = '_T'
+        and all_medicines.measure = 'production'
+        and all_medicines.period_start = item.period_start
+        and all_medicines.period_end = item.period_end
+),
+
+insurance as (
+    select
+        market_iso3 as country_iso3,
+        fiscal_year as year,
+        class_group,
+        sum(case when is_diagnostic then sales_jpy end) as value,
+        sum(sales_jpy) as all_value,
+        {{ worst_status('status') }} as data_status,
+        {{ distinct_list('source_code') }} as source_codes,
+        {{ distinct_list('edition_id') }} as edition_ids
+    from (
+        select
+            sales.*,
+            'in_vivo' as class_group,
+            coalesce(sales.class_code in ('721', '722', '729'), false) as is_diagnostic
+        from {{ ref('int_market_sales') }} as sales
+        where sales.scope_id = 'ndb_injection'
+    ) as classed
+    group by market_iso3, fiscal_year, class_group
+),
+
+trade as (
+    select *
+    from {{ ref('mart_trade_balance') }}
+    where basket_id in ('{{ baskets | join("', '") }}')
+),
+
+statement as (
+    select
+        max(source_code) as source_codes,
+        max(edition_id) as edition_ids
+    from {{ ref('stg_claim') }}
+    where claim_id = 'meti_2021_diagnostics_competitiveness'
+),
+
+items as (
+    select
+        'in_vitro_diagnostics_production' as item_id,
+        'Production of in vitro diagnostics (体外診断用医薬品), final products' as item_title,
+        1 as position,
+        country_iso3,
+        year,
+        period_basis,
+        value as value_lcu,
+        'JPY' as currency,
+        value / nullif(all_value, 0) as share_of_total,
+        cast(null as double) as export_usd,
+        cast(null as double) as import_usd,
+        false as is_break,
+        case when value is null then 'not_published' end as reason_code,
+        data_status,
+        'diagnostics_apart' as definition_ids,
+        source_codes,
+        edition_ids
+    from production
+    union all
+    select
+        'in_vivo_diagnostics_insurance' as item_id,
+        'Contrast media, function tests and other agents given to patients for diagnosis, injections in health insurance'
+            as item_title,
+        2 as position,
+        country_iso3,
+        year,
+        'fiscal_year' as period_basis,
+        value as value_lcu,
+        'JPY' as currency,
+        value / nullif(all_value, 0) as share_of_total,
+        cast(null as double) as export_usd,
+        cast(null as double) as import_usd,
+        false as is_break,
+        case when value is null then 'not_published' end as reason_code,
+        data_status,
+        'diagnostics_apart,ndb_injection' as definition_ids,
+        source_codes,
+        edition_ids
+    from insurance
+    union all
+    select
+        'trade_' || basket_id as item_id,
+        basket_title as item_title,
+        3 as position,
+        country_iso3,
+        year,
+        'calendar_year' as period_basis,
+        cast(null as double) as value_lcu,
+        cast(null as string) as currency,
+        cast(null as double) as share_of_total,
+        export_usd,
+        import_usd,
+        year = 2022 as is_break,
+        reason_code,
+        data_status,
+        'diagnostics_apart,hs2022_diagnostics_break' as definition_ids,
+        source_codes,
+        edition_ids
+    from trade
+    {% for basket in baskets -%}
+    union all
+    select
+        'trade_{{ basket }}' as item_id,
+        basket.title as item_title,
+        3 as position,
+        'JPN' as country_iso3,
+        cast(null as int) as year,
+        cast(null as string) as period_basis,
+        cast(null as double) as value_lcu,
+        cast(null as string) as currency,
+        cast(null as double) as share_of_total,
+        cast(null as double) as export_usd,
+        cast(null as double) as import_usd,
+        false as is_break,
+        'no_trade_rows_at_hand' as reason_code,
+        'reported' as data_status,
+        'diagnostics_apart,hs2022_diagnostics_break' as definition_ids,
+        statement.source_codes,
+        statement.edition_ids
+    from statement
+    inner join {{ source('vocabulary', 'commodity_basket') }} as basket
+        on basket.basket_id = '{{ basket }}'
+    where not exists (select 1 from trade where country_iso3 = 'JPN' and basket_id = '{{ basket }}')
+    {% endfor -%}
+    {% for item_id, title, reason in unmeasured -%}
+    union all
+    select
+        '{{ item_id }}' as item_id,
+        '{{ title }}' as item_title,
+        {{ 3 + loop.index }} as position,
+        'JPN' as country_iso3,
+        cast(null as int) as year,
+        cast(null as string) as period_basis,
+        cast(null as double) as value_lcu,
+        cast(null as string) as currency,
+        cast(null as double) as share_of_total,
+        cast(null as double) as export_usd,
+        cast(null as double) as import_usd,
+        false as is_break,
+        '{{ reason }}' as reason_code,
+        'reported' as data_status,
+        'diagnostics_apart' as definition_ids,
+        source_codes,
+        edition_ids
+    from statement
+    {% endfor -%}
+)
+
+select
+    cast(item_id as string) as item_id,
+    cast(item_title as string) as item_title,
+    cast(country_iso3 as string) as country_iso3,
+    cast(year as int) as year,
+    cast(period_basis as string) as period_basis,
+    cast(case when coalesce(value_lcu, export_usd, import_usd) is null then 'not_measured' else 'measured' end as string)
+        as measurement,
+    cast(value_lcu as double) as value_lcu,
+    cast(currency as string) as currency,
+    cast(share_of_total as double) as share_of_total,
+    cast(export_usd as double) as export_usd,
+    cast(import_usd as double) as import_usd,
+    cast((export_usd - import_usd) / nullif(export_usd + import_usd, 0) as double) as normalised_balance,
+    is_break,
+    cast(reason_code as string) as reason_code,
+    cast(data_status as string) as data_status,
+    cast(coalesce(year, 2021) as int) as last_data_year,
+    cast(definition_ids as string) as definition_ids,
+    cast(source_codes as string) as source_codes,
+    cast(edition_ids as string) as edition_ids
+from items
+order by position nulls last, item_id nulls last, country_iso3 nulls last, year nulls last

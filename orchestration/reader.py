@@ -63,7 +63,9 @@ def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         # Marts first, so that a query may name them without their schema; then nothing can be set any more.
         connection.execute("set search_path = 'marts,facts,vocabulary,quality,catalog'")
-        connection.execute("set lock_configuration = true")
+        # Another connection of this process to the same release has locked it for both.
+        if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+            connection.execute("set lock_configuration = true")
         yield connection
     finally:
         connection.close()

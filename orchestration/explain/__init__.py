@@ -33,7 +33,7 @@ __all__ = ["Decision", "Explanation", "Fact", "FormulaStep", "Workbench", "expla
 
 SHOWN = 8
 # The column that says how much a row of a canonical table is; rows are shown in this order, largest first.
-_WEIGHTS = ("value", "value_usd", "value_stated", "amount", "listed_price", "enrollment_count")
+_WEIGHTS = ("value_usd", "value", "value_stated", "amount", "listed_price", "enrollment_count")
 _LINEAGE = (
     "source_code",
     "edition_id",

@@ -66,7 +66,9 @@ def connect(path: Path, settings: Settings, *, read_only: bool = False) -> duckd
         "temp_directory": str(settings.work / "spill"),
         "preserve_insertion_order": False,
     }
-    return duckdb.connect(str(path), read_only=read_only, config=config)
+    connection = duckdb.connect(str(path), read_only=read_only, config=config)
+    connection.execute("set enable_progress_bar = false")
+    return connection
 
 
 def prepare(settings: Settings, *, as_of: date | None = None) -> Path:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ingest.settings import Settings
+from orchestration.errors import as_storage_error
 from tests.built import Home
-from tests.chaos import harness, little
+from tests.chaos import faults, harness, little
 
 SEED = 20260101
 
@@ -45,3 +49,56 @@ def test_readers_during_publications(home: Settings) -> None:
     assert seen.errors == []
     assert seen.releases >= 2
     assert seen.queries > 10
+    assert seen.longest_seconds < 60
+
+
+def test_a_full_disk(small_home: Settings, tmp_path: Path) -> None:
+    if not faults.can_mount():
+        pytest.skip("this user may not mount a file system of its own; the limit of a file's size is tried instead")
+    found = faults.disk_full(small_home, tmp_path, [50, 3_000])
+    assert found.said["StorageError"] >= 1
+    assert found.times == 2
+
+
+def test_files_that_may_not_grow(small_home: Settings, tmp_path: Path) -> None:
+    found = faults.file_limit(small_home, tmp_path, [2, 500])
+    assert found.said["StorageError"] == found.times == 2
+
+
+def test_read_only_directories(small_home: Settings) -> None:
+    if os.geteuid() == 0 and not faults.other_user_can_read_the_project():
+        pytest.skip("root may write everywhere, and no other user can read the project here")
+    with tempfile.TemporaryDirectory() as folder:
+        # Another user than root must reach it, which pytest's own folders do not allow.
+        Path(folder).chmod(0o755)
+        found = faults.read_only(small_home, Path(folder), ["lake", "releases"])
+    assert found.said["StorageError"] == found.times == 2
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_files_that_vanish_or_change(small_home: Settings, tmp_path: Path, how: str) -> None:
+    found = faults.damage(small_home, tmp_path, how)
+    assert found.said["made again"] == 2
+    assert found.said["named by verify"] == 1
+    assert found.said["RunError"] + found.said["ReleaseError"] == 2
+
+
+def test_a_clock_that_jumps(small_home: Settings, tmp_path: Path) -> None:
+    assert faults.clock(small_home, tmp_path, [-11, 70]).finished == 2
+
+
+def test_two_at_once(small_home: Settings, tmp_path: Path) -> None:
+    found = faults.two_at_once(small_home, tmp_path, 2)
+    assert found.times == 4
+    assert found.finished + found.said["BusyError"] == 4
+
+
+def test_storage_errors_are_said_in_words() -> None:
+    full = as_storage_error(OSError(28, "No space left on device", "/x/y"))
+    assert full is not None
+    assert "there is no room left to write" in full.text
+    assert as_storage_error(OSError(2, "No such file or directory")) is None
+    assert as_storage_error(duckdb.IOException("IO Error: Could not write: No space left on device")) is not None
+    closed = as_storage_error(PermissionError(13, "Permission denied", "/x"))
+    assert closed is not None
+    assert "may not be read or written" in closed.text

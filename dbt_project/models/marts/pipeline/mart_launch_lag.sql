@@ -76,6 +76,8 @@ select
     cast(timed.source_codes as string) as source_codes,
     cast(timed.edition_ids as string) as edition_ids
 from timed
+-- As of a day on which the lists of an agency are not at hand there is nothing to compare.
+where (select count(distinct market_iso3) from timed) = 3
 order by
     case timed.market_iso3 when 'JPN' then 1 when 'EUU' then 2 else 3 end nulls last,
     timed.first_foreign_on desc nulls last,

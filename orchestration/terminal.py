@@ -119,6 +119,9 @@ def show_release(out: Console, directory: Path) -> None:
     page = directory / site.FOLDER / site.FRONT
     if page.is_file():
         out.print(f"Briefing:  {page.as_uri()}", markup=False, highlight=False, soft_wrap=True)
+    words = directory / "dictionary" / "index.html"
+    if words.is_file():
+        out.print(f"Dictionary: {words.as_uri()}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_claims(out: Console, connection: duckdb.DuckDBPyConnection) -> None:

@@ -220,3 +220,18 @@ def test_lineage_is_published_for_every_column_that_has_one(release: Path) -> No
             "l.origin_schema and c.table_name = l.origin_table and c.column_name = l.origin_column"
         ).fetchall()
     assert gone == 0
+
+
+def test_no_page_of_the_release_loads_anything_from_elsewhere(release: Path) -> None:
+    pages = [path for path in release.rglob("*.html") if path.parent.name != "dbt_docs"]
+    folders = {path.relative_to(release).parts[0] for path in pages}
+    assert {"data_docs", "dictionary"} <= folders
+    for path in pages:
+        text = path.read_text(encoding="utf-8")
+        for load in Page(text).loads:
+            assert not re.match(r"(?:[a-z]+:)?//", load), (path, load)
+            if not load.startswith(("data:", "#")):
+                assert (path.parent / load.split("#")[0].split("?")[0]).resolve().is_file(), (path, load)
+    for path in [*pages, *release.rglob("*.css")]:
+        style = path.read_text(encoding="utf-8")
+        assert not re.search(r"@import\s|url\(\s*[\"']?(?:https?:)?//", style), path

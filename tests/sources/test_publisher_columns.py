@@ -58,7 +58,10 @@ def texts(path: Path) -> Iterator[str]:
     members = [data]
     if data[:2] == b"PK":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [archive.read(name) for name in archive.namelist() if not name.endswith("/")]
+            members = []
+            for name in archive.namelist():
+                with archive.open(name) as stream:
+                    members.append(stream.read(HEAD))
     for member in members:
         head = member if b"inlineXBRL" in member[:5000] else member[:HEAD] + member[max(HEAD, len(member) - TAIL) :]
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):

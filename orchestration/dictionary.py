@@ -27,12 +27,6 @@ EXAMPLES = (PROJECT_ROOT / "README.md", PROJECT_ROOT / "docs" / "examples.md")
 
 # How a column came about that a mart rests on; the words stand in catalog.source_to_mart.
 READ, TYPED, RULE = "column", "document", "rule"
-# Tables of the work file that are published under another name.
-_PUBLISHED_AS = {
-    ("lake", "edition"): ("quality", "edition"),
-    ("lake", "quarantine"): ("quality", "quarantine"),
-    ("lake", "source"): ("catalog", "sources"),
-}
 
 _QUERY = re.compile(r"```sql\n(.+?)\n```", re.DOTALL)
 _STATED_UNIT = re.compile(r"\bUnit: ([^.]+)\.")
@@ -129,12 +123,7 @@ def write_lineage(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
         relations.setdefault((schema, table), []).append(column)
     models = columns.of_build(settings, relations)
     rows = [
-        (
-            *relation,
-            column,
-            *_PUBLISHED_AS.get(origin[:2], ("facts" if origin[0] == "lake" else origin[0], origin[1])),
-            origin[2],
-        )
+        (*relation, column, *_published_as(*origin[:2]), origin[2])
         for relation, names in relations.items()
         if relation[0] in {"marts", "quality"}
         for column in names
@@ -253,6 +242,16 @@ def content(connection: duckdb.DuckDBPyConnection, database: str = "published") 
             order by all"""
         ),
     }
+
+
+def _published_as(schema: str, table: str) -> Table:
+    """Where a table of the work file stands in a release."""
+    if schema != "lake":
+        return schema, table
+    if table == "source":
+        return "catalog", "sources"
+    # What the lake holds beside canonical rows is the record of what was loaded.
+    return ("facts" if table in lake.contracts() else "quality"), table
 
 
 def _plain(value: Any) -> Any:

@@ -59,24 +59,24 @@ _SHELL = """\
 """
 
 
-def build(settings: Settings, invoke: Callable[[list[str], Path], Any]) -> Path:
+def build(settings: Settings, manifest_file: Path, invoke: Callable[[list[str], Path], Any]) -> Path:
     """The page for the dbt project as the last build compiled it; made once per state of the project.
 
-    `invoke` runs a dbt command with a target folder. Raises what it raises.
+    `manifest_file` is dbt's manifest of the project; `invoke` runs a dbt command with a target folder. Raises what
+    it raises.
     """
     folder = settings.work / "dbt" / "docs"
     page = folder / f"{fingerprint.of_dbt_project(settings)[:16]}.html"
     if not page.exists():
         target = settings.work / "dbt" / "target"
         # The build has compiled the models; compiling them again would take most of the time.
-        invoke(["parse"], target)
         invoke(["docs", "generate", "--no-compile"], target)
-        manifest, catalog = (json.loads((target / f"{name}.json").read_bytes()) for name in ("manifest", "catalog"))
+        manifest, catalog = (json.loads(path.read_bytes()) for path in (manifest_file, target / "catalog.json"))
         compiled = columns.compiled(target / "compiled")
         text = assemble(_template(), _slim(manifest, compiled), catalog)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(page, packed(text).encode())
-        for name in ("index.html", "manifest.json", "catalog.json"):
+        for name in ("index.html", "catalog.json"):
             (target / name).unlink(missing_ok=True)
         for old in sorted(folder.glob("*.html"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             old.unlink(missing_ok=True)

@@ -438,11 +438,18 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             checks={stage: checks_file(settings, stage) for stage in GATES},
             code=checks_file(settings, "code"),
             data_docs=settings.work / "data_docs",
-            model_docs=model_docs.build(settings, lambda command, target: _invoke_dbt(settings, command, target)),
+            model_docs=_model_docs(settings, progress),
         )
         made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
         retention.prune(settings)
     return made, True
+
+
+def _model_docs(settings: Settings, progress: Progress) -> Path:
+    manifest, parsed = _parsed_project(settings, progress)
+    return model_docs.build(
+        settings, manifest, lambda command, target: _invoke_dbt(settings, command, target, parsed=parsed)
+    )
 
 
 def unchanged(settings: Settings, *, as_of: date | None = None) -> release.Release | None:

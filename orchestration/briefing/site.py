@@ -287,11 +287,17 @@ class View:
             return Markup("{}").format(pair.in_(self.language))
         return Markup('<span lang="en">{}</span>').format(pair.en)
 
+    def translated(self, text: str | None) -> Markup:
+        """A long text of a source: its translation as long as there is one, else as its publisher gives it."""
+        if self.language == "ja" and self.site.texts.has_data(text):
+            return self.data(text)
+        return self.published(text)
+
     def published(self, text: str | None) -> Markup:
         """A text that stays in the language of its publisher."""
         if text is None:
             return Markup("–")
-        if self.language == "ja" and text.isascii():
+        if self.language == "ja" and not any("\u3040" <= letter <= "\u9fff" for letter in text):
             return Markup('<span lang="en">{}</span>').format(text)
         if self.language == "en" and any("\u3040" <= letter <= "\u9fff" for letter in text):
             return Markup('<span lang="ja">{}</span>').format(text)

@@ -3,7 +3,8 @@
 Two catalogues: `briefing.po` holds the briefing's own texts under ids, in English and in Japanese; `data.po`
 translates English texts of published tables (titles of indicators, findings on statements and so on). There the
 source text is the id and every number in it a `{}`: a changed sentence loses its translation, is shown in English and
-counted as missing, while a changed figure passes into the Japanese sentence.
+counted as missing, while a changed figure passes into the Japanese sentence. A text may also stand there with its
+numbers: then it is translated as long as nothing of it changes.
 """
 
 from __future__ import annotations
@@ -96,7 +97,12 @@ def messages(language: str, domain: str = "briefing") -> dict[str, str]:
 
 def masked(text: str) -> tuple[str, list[str]]:
     """A text with `{}` for every number in it, and these numbers as written."""
-    return _NUMBER.sub("{}", text.replace("{", "(").replace("}", ")")), _NUMBER.findall(text)
+    line = _one_line(text)
+    return _NUMBER.sub("{}", line), _NUMBER.findall(line)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("{", "(").replace("}", ")").split())
 
 
 class _Figures(Formatter):
@@ -163,15 +169,18 @@ class Texts:
         source, figures = masked(text)
         if source == "{}":
             return Pair(text, text)
-        translated = messages("ja", "data").get(source)
+        known = messages("ja", "data")
+        translated = known.get(source)
         if translated is None:
-            self.missing.add(source)
-            return Pair(text, text)
+            exact = known.get(_one_line(text))
+            if exact is None:
+                self.missing.add(source)
+            return Pair(text, exact or text)
         return Pair(text, _Figures().vformat(translated, figures, {}))
 
     def has_data(self, text: str | None) -> bool:
         """Whether an English text of a published table has a Japanese translation."""
-        return not text or masked(text)[0] in {"{}", *messages("ja", "data")}
+        return not text or not {"{}", *messages("ja", "data")}.isdisjoint({masked(text)[0], _one_line(text)})
 
     def code(self, kind: str, value: Any) -> Pair:
         """A code of a closed set in words; unknown codes are shown as they are and counted as missing."""

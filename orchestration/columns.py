@@ -27,7 +27,7 @@ Relation = tuple[str, str]
 Origin = tuple[str, str, str]
 
 # Raise it when the way in which columns are followed changes: results that are kept are then worked out anew.
-_METHOD = 1
+_METHOD = 2
 _BASES = frozenset({"lake", "vocabulary"})
 _INPUT = re.compile(r"""dbt\.(ref|source)\(\s*["'](\w+)["'](?:\s*,\s*["'](\w+)["'])?\s*\)""")
 
@@ -135,7 +135,7 @@ class _Reader:
 
     def __init__(self, schema: Any) -> None:
         self._schema = schema
-        self._done: dict[int, dict[str, frozenset[Origin]]] = {}
+        self._done: dict[int, list[tuple[str, frozenset[Origin]]]] = {}
 
     def columns(self, text: str) -> dict[str, frozenset[Origin]]:
         import sqlglot
@@ -153,35 +153,33 @@ class _Reader:
         scope = build_scope(tree)
         if scope is None:
             raise ValueError("the text is no query")
-        return self._of_scope(scope)
+        return dict(self._of_scope(scope))
 
-    def _of_scope(self, scope: Any) -> dict[str, frozenset[Origin]]:
+    def _of_scope(self, scope: Any) -> list[tuple[str, frozenset[Origin]]]:
+        """Name and origins of each column, in their order; a column without a name has an empty one."""
         from sqlglot import exp
 
         if id(scope) in self._done:
             return self._done[id(scope)]
         query = scope.expression
         if isinstance(query, exp.SetOperation):
-            sides = [self._of_scope(side) for side in scope.set_operation_scopes]
-            names = list(sides[0])
-            merged = {name: set(sides[0][name]) for name in names}
-            for side in sides[1:]:
-                ordered = list(side.values())
-                for position, name in enumerate(names):
-                    same = side.get(name) if query.args.get("by_name") else ordered[position]
-                    merged[name] |= same or set()
-            result = {name: frozenset(found) for name, found in merged.items()}
+            first, *others = (self._of_scope(side) for side in scope.set_operation_scopes)
+            result = []
+            for position, (name, origins) in enumerate(first):
+                same = [
+                    dict(side).get(name, frozenset()) if query.args.get("by_name") else side[position][1]
+                    for side in others
+                ]
+                result.append((name, origins.union(*same)))
         elif isinstance(query, exp.Query):
-            result = {
-                projection.alias_or_name: frozenset(self._in_expression(projection, scope))
+            result = [
+                (projection.alias_or_name, frozenset(self._in_expression(projection, scope)))
                 for projection in query.selects
-            }
+            ]
         else:
             # unnest, values and the like: all of its columns come from whatever it holds.
-            outer = scope.parent or scope
-            found = frozenset(self._in_expression(query, outer))
-            result = dict.fromkeys(scope.outer_columns or [""], found)
-            result[""] = found
+            found = frozenset(self._in_expression(query, scope.parent or scope))
+            result = [(name, found) for name in [*(scope.outer_columns or []), ""]]
         self._done[id(scope)] = result
         return result
 
@@ -194,7 +192,7 @@ class _Reader:
         while waiting:
             part = waiting.pop()
             if id(part) in nested:
-                for origins in self._of_scope(nested[id(part)]).values():
+                for _, origins in self._of_scope(nested[id(part)]):
                     found |= origins
                 continue
             if isinstance(part, exp.Column):
@@ -216,7 +214,7 @@ class _Reader:
             return frozenset({(source.db, source.name, column.name)})
         if source is None:
             return frozenset()
-        found = self._of_scope(source)
+        found = dict(self._of_scope(source))
         return found.get(column.name) or found.get("", frozenset())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -13,7 +14,14 @@ from lxml import etree
 
 from ingest.source import SOURCES_DIR, discover
 from tests.conftest import shared_file
-from tests.sources import test_ema_medicines, test_estat, test_fda_drugsatfda, test_mof_customs, test_unsd_hs
+from tests.sources import (
+    test_ema_medicines,
+    test_estat,
+    test_fda_drugsatfda,
+    test_health_canada_dpd,
+    test_mof_customs,
+    test_unsd_hs,
+)
 from tests.sources.fuzzing import (
     Case,
     Content,
@@ -56,6 +64,36 @@ def _drugs_at_fda() -> Case:
         return [path]
 
     return Case("fda_drugsatfda", "zip", make, write, parts=("Applications.txt", "Products.txt", "Submissions.txt"))
+
+
+def _drug_products_of_canada() -> Case:
+    """Tables without headers: a line of places stands in for one, and is not written."""
+
+    def make() -> Content:
+        return {
+            f"{name}.txt": Grid(
+                [], [str(place) for place in range(len(rows[0]) if rows else 0)], [list(row) for row in rows]
+            )
+            for name, rows in test_health_canada_dpd.cut(12).items()
+        }
+
+    def write(content: Content, folder: Path) -> list[Path]:
+        path = folder / "allfiles.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, table in content.items():
+                stream = io.StringIO()
+                csv.writer(stream, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([*table.above, *table.rows])
+                archive.writestr(zipfile.ZipInfo(name, (2026, 4, 1, 17, 39, 0)), stream.getvalue())
+        return [path]
+
+    return Case(
+        "health_canada_dpd",
+        "zip",
+        make,
+        write,
+        parts=("drug.txt", "status.txt"),
+        exempt=dict.fromkeys(("move_column", "reverse_columns"), "without a header only the place tells a column"),
+    )
 
 
 def _table(code: str, name: str, make: Any) -> Case:
@@ -205,6 +243,7 @@ CASES: tuple[Case, ...] = (
         newline="\r\n",
     ),
     _drugs_at_fda(),
+    _drug_products_of_canada(),
     text_case(
         "fda_ndc", "product_2019-04-29.txt", _only("fda_ndc"), delimiter="\t", encoding="cp1252", newline="\r\n"
     ),

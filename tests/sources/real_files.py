@@ -32,6 +32,7 @@ EDITIONS: dict[str, tuple[str, ...]] = {
         "fda_spl/cough.xml",
         "fda_spl/humira.xml",
     ),
+    "health_canada_dpd": ("health_canada_dpd/allfiles.zip",),
     "jrc_scoreboard": ("jrc_scoreboard/SB2023_World2500.xlsx",),
     "mhlw_ndb": tuple(
         f"mhlw_ndb/ndb_{name}.xlsx" for name in ("o_2019_hos", "o_2019_in", "o_2019_out", "p_2019", "t_2019")

@@ -1,0 +1,1 @@
+"""Source health_canada_dpd; see source.yml."""

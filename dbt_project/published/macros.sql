@@ -56,6 +56,22 @@ create macro marts.in_currency(from_currency, to_currency) as table
     where f.currency = from_currency
     order by 1;
 
+-- per_capita('JPN'): population by year; divide a yearly figure of the country by `population`. The bundled edition has
+-- none: then one row says so, and `biopharma fetch worldbank_wdi` brings it.
+create macro marts.per_capita(country) as table
+    with known as (
+        select year(period_start) as year, value as population, status, source_code, edition_id
+        from facts.reference_rate
+        where series_code = 'population' and area_kind = 'country' and area_code = country and value > 0
+    )
+    select country as country_iso3, year, population, 1 / population as per_capita_factor, null as reason_code,
+        status as data_status, source_code, edition_id
+    from known
+    union all
+    select country, null, null, null, 'population_not_at_hand', null, null, null
+    where not exists (from known)
+    order by 2;
+
 -- real_growth('JPN', 2014, 2019): growth a year of pharmaceutical business R&D in constant international dollars of
 -- 2015, which within a country is growth in constant national prices. Null with the reason where an end is missing or
 -- the series breaks in between.

@@ -283,7 +283,7 @@ VERDICTS = {
     "meti_2021_diagnostics_competitiveness": "not_checkable",
     "meti_2021_cdmo_market_size": "inconsistent_other_scope",
     "meti_2021_cdmo_growth": "not_checkable",
-    "meti_2021_cdmo_leaders": "supported",
+    "meti_2021_cdmo_leaders": "consistent_other_scope",
     "meti_2021_regenerative_cdmo_few": "not_checkable",
     "meti_2021_investigational_scale_few": "not_checkable",
     "meti_2021_smart_cell": "not_checkable",

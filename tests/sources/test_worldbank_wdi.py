@@ -433,6 +433,12 @@ def test_the_connector_fetches_archives_and_pages(
         publisher.serve(HOST, f"/v2/en/indicator/{indicator}", Answer(zipped(name)))
     head = b'"Data Source","World Development Indicators",\n\n"Last Updated Date","2026-07-13",\n\n'
     publisher.serve(HOST, "/v2/en/indicator/NY.GDP.DEFL.KD.ZG", Answer(zipped(DEFLATOR_COPY, head=head)))
+    # No file of the population is at hand: another table of the same layout, under its code.
+    synthetic_population = io.BytesIO()
+    with zipfile.ZipFile(synthetic_population, "w", zipfile.ZIP_DEFLATED) as archive:
+        table = shared_file(GDP_PER_HEAD).read_bytes().replace(b"NY.GDP.PCAP.CD", b"SP.POP.TOTL")
+        archive.writestr("API_SP.POP.TOTL_DS2_en_csv_v2_1.csv", table)
+    publisher.serve(HOST, "/v2/en/indicator/SP.POP.TOTL", Answer(synthetic_population.getvalue()))
     live = connector(settings, publisher, CODE, HOST)
     editions = {edition.partition: edition for edition in live.run()}
     assert {partition: edition.published_on for partition, edition in editions.items()} == {
@@ -441,7 +447,10 @@ def test_the_connector_fetches_archives_and_pages(
         "NY.GDP.DEFL.ZS": "2019-01-30",
         "NY.GDP.PCAP.CD": "2026-07-13",
         "PA.NUS.PPP": "2026-07-13",
+        "SP.POP.TOTL": "2026-07-13",
     }
+    population = live.rows(editions["SP.POP.TOTL"], "reference_rate")
+    assert set(population["series_code"]) == {"population"} and set(population["unit"]) == {"persons"}
     assert len(editions["PA.NUS.PPP"].files) == 2
     assert value(live.rows(editions["PA.NUS.PPP"], "reference_rate"), "JPN", 2018) == pytest.approx(104.16, abs=0.005)
     assert value(live.rows(editions["GB.XPD.RSDV.GD.ZS"], "rnd_observation"), "JPN", 2023) == pytest.approx(0.0344125)

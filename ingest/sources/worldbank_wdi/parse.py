@@ -52,6 +52,7 @@ _INDICATORS = {
     "NY.GDP.DEFL.ZS": _Series("reference_rate", "gdp_deflator_index", "index, base year of the country"),
     "NY.GDP.DEFL.KD.ZG": _Series("reference_rate", "gdp_deflator_growth", "share per year", 100),
     "NY.GDP.PCAP.CD": _Series("reference_rate", "gdp_per_capita_usd", "USD per person"),
+    "SP.POP.TOTL": _Series("reference_rate", "population", "persons"),
 }
 _WIDE = ("Country Name", "Country Code", "Indicator Name", "Indicator Code")
 _LONG = ("Country", "Country ID", "Year", "PPP")

@@ -1,7 +1,9 @@
 -- Evidence on every statement under every definition, one row per statement, definition, label and period.
 -- position: where the evidence lies against what the statement asserts. is_decisive: the row counts for the verdict
 -- (no context, sufficient coverage, wholly inside or wholly outside).
-{%- set models = ['top_products', 'japan_sales', 'overseas', 'rnd', 'origin', 'cdmo', 'regenerative', 'smart_cell'] -%}
+{%- set models = [
+    'top_products', 'japan_sales', 'overseas', 'rnd', 'origin', 'development', 'cdmo', 'regenerative', 'smart_cell',
+] -%}
 {%- set columns = [
     'claim_id', 'definition_id', 'label', 'period_label', 'figure', 'figure_unit', 'value_low', 'value_high',
     'coverage_share', 'scope_match', 'evidence_grade', 'is_context', 'is_after', 'data_status', 'source_codes',

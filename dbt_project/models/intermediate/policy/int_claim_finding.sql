@@ -295,6 +295,23 @@ origin_shares as (
     where metric = 'share_top100_sales_origin' and population like '%Japanese%'
 ),
 
+-- What stands beside it: sales by originator, and patents.
+beside_origin as (
+    select
+        claim_id,
+        max(case when series_id = 'ndb_all_routes' then value_low end) as japan_low,
+        max(case when series_id = 'ndb_all_routes' then value_high end) as japan_high,
+        max(case when series_id = 'ndb_all_routes' then period_label end) as japan_year,
+        max(case when series_id = 'medicare_part_b' then value_low end) as us_low,
+        max(case when series_id = 'medicare_part_b' then value_high end) as us_high,
+        max(case when series_id = 'medicare_part_b' then period_label end) as us_year,
+        max(case when series_id = 'patents' then figure end) as patent_share,
+        max(case when series_id = 'patents' then second_figure end) as patent_rta,
+        max(case when series_id = 'patents' then period_label end) as patent_years
+    from {{ ref('int_evidence_development') }}
+    group by claim_id
+),
+
 origin_sentences as (
     select
         origin.claim_id,
@@ -302,11 +319,21 @@ origin_sentences as (
         || origin.year || ', ' || cast(cast(origin.japan_biologics as int) as string) || ' were biologics, against '
         || origin.others
         || coalesce('; medicines of Japanese origin made ' || origin_shares.shares || ' of the sales of the top 100', '')
+        || coalesce('. Substances found in Japan made ' || {{ text_percent('beside_origin.japan_low') }} || ' to '
+            || {{ text_percent('beside_origin.japan_high') }} || ' of the sales of biologics in Japan''s own insurance in '
+            || beside_origin.japan_year, '')
+        || coalesce(' and ' || {{ text_percent('beside_origin.us_low') }} || ' to '
+            || {{ text_percent('beside_origin.us_high') }} || ' of those in Medicare Part B in ' || beside_origin.us_year, '')
+        || coalesce('; inventors in Japan had ' || {{ text_percent('beside_origin.patent_share') }}
+            || ' of the patent families in biotechnology in ' || beside_origin.patent_years || ', '
+            || {{ format_decimals('beside_origin.patent_rta', 2) }} || ' times their share in all fields', '')
         || '.' as finding_en,
         'select * from facts.claim where metric in (''count_top100_origin'', ''count_top100_origin_biologic'','
         || ' ''share_top100_sales_origin'')' as evidence_key
     from origin
     cross join origin_shares
+    left join beside_origin
+        on beside_origin.claim_id = origin.claim_id
 ),
 
 -- Contract manufacturing.
@@ -314,7 +341,7 @@ cdmo_size as (
     select
         claim_id,
         max(case when not is_context then period_label end) as year,
-        max(case when not is_context then figure end) as revenue_jpy,
+        max(case when definition_id = 'listed_cdmo_perimeters' then figure end) as revenue_jpy,
         max(case when not is_context then named end) as named,
         max(case when not is_context then n_items end) as n_items,
         min(case when not is_context then value_low end) as back_low,
@@ -322,7 +349,7 @@ cdmo_size as (
         {{ ordered_list("case when is_context then " ~ text_jpy_bn('figure') ~ " || ' in ' || period_label end",
             'period_label', ', ') }} as carried
     from {{ ref('int_evidence_cdmo') }}
-    where definition_id in ('listed_cdmo_perimeters', 'arithmetic_of_claim')
+    where definition_id in ('listed_cdmo_perimeters', 'arithmetic_of_claim', 'fx_period_average')
     group by claim_id
 ),
 
@@ -330,9 +357,11 @@ cdmo_size_sentences as (
     select
         claims.claim_id,
         cdmo_size.named || ' alone reported ' || {{ text_jpy_bn('cdmo_size.revenue_jpy') }} || ' for ' || cdmo_size.year
-        || '; at the statement''s own rate that leads back to at least ' || {{ text_jpy_bn('cdmo_size.back_low') }}
-        || ' to ' || {{ text_jpy_bn('cdmo_size.back_high') }} || ' in the assumed base years, against '
-        || {{ text_jpy_bn('claims.value_stated') }} || ' stated'
+        || '. For the size and the rate of growth to hold together, the market of the base year would have to have been '
+        || {{ text_jpy_bn('cdmo_size.back_low') }} || ' (at the exchange rates of the base year) to '
+        || {{ text_jpy_bn('cdmo_size.back_high') }} || ' (at those of ' || cdmo_size.year || ') or more, against '
+        || {{ text_jpy_bn('claims.value_stated') }} || ' stated: the size or the rate was too low, or the statement counts'
+        || ' fewer services'
         || coalesce('; Fujifilm''s earlier estimate carried on at its own rate gives ' || cdmo_size.carried, '')
         || '.' as finding_en,
         'select * from marts.mart_cdmo_market_projection where size_claim_id = ''' || claims.claim_id || ''''
@@ -366,9 +395,9 @@ cdmo_growth_sentences as (
     select
         claims.claim_id,
         'The words imply ' || {{ text_jpy_bn('cdmo_path.base_jpy') }} || ' growing to '
-        || {{ text_jpy_bn('cdmo_path.after_ten_years') }} || ' in ten years, which is arithmetic'
-        || coalesce('; in their own currencies companies with two years in one perimeter grew ('
-            || cdmo_growth.grown || ')', '') || '.' as finding_en,
+        || {{ text_jpy_bn('cdmo_path.after_ten_years') }} || ' in ten years, which is arithmetic and no evidence'
+        || coalesce('. Companies with two years in one perimeter grew, in their own currencies, by '
+            || cdmo_growth.grown || ': two companies are no market, and the ten years have not passed', '') || '.' as finding_en,
         'select * from marts.mart_cdmo_market_projection where growth_claim_id = ''' || claims.claim_id || ''''
             as evidence_key
     from claims
@@ -448,6 +477,34 @@ smart_cell_sentences as (
     group by claim_id
 ),
 
+-- Diagnostics, and makers of investigational products: the nearest figures, and what they are not.
+diagnostics_sentences as (
+    select
+        claim_id,
+        'Japan made in vitro diagnostics worth ' || {{ text_jpy_bn('max(second_figure)') }} || ' in ' || max(period_label)
+        || ', ' || {{ text_percent('max(figure)') }} || ' of all medicines made there, the last year at hand; that says where'
+        || ' final products were made, not whose developments they were or how they sold. Of trade in diagnostic reagents'
+        || ' (HS 3822) no figure of Japan is at hand.' as finding_en,
+        'select * from marts.mart_diagnostics' as evidence_key
+    from {{ ref('int_evidence_development') }}
+    where series_id = 'production'
+    group by claim_id
+),
+
+investigational_sentences as (
+    select
+        claim_id,
+        'Documents at hand state of Japan, for contract manufacturing, '
+        || {{ ordered_list(text_count('figure') ~ " || ' litres of bioreactors ' || replace(series_id, '_', ' ')", 'series_id',
+            ' and ') }}
+        || case when max(case when series_id = 'in_operation' then 1 else 0 end) = 0 then ', and none in operation' else '' end
+        || '. They name no scale of batches and no clients, and what they do not name may exist.' as finding_en,
+        'select * from marts.mart_cdmo_capacity where country_iso3 = ''JPN''' as evidence_key
+    from {{ ref('int_evidence_development') }}
+    where definition_id = 'cdmo_capacity_as_documented'
+    group by claim_id
+),
+
 sentences as (
     select * from count_sentences
     union all
@@ -470,6 +527,10 @@ sentences as (
     select * from regenerative_sentences
     union all
     select * from smart_cell_sentences
+    union all
+    select * from diagnostics_sentences
+    union all
+    select * from investigational_sentences
 )
 
 select

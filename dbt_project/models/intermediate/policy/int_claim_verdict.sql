@@ -22,6 +22,9 @@ with counted as (
             min(case when is_decisive and not is_after then coverage_share end),
             min(case when not is_context and not is_after then coverage_share end)
         ) as coverage_low,
+        -- A rate of growth that decides nothing is still shown beside the one that is stated.
+        min(case when figure_unit = 'share_per_year' and not is_after then value_low end) as rate_low,
+        max(case when figure_unit = 'share_per_year' and not is_after then value_high end) as rate_high,
         max(last_year) as last_data_year,
         {{ merge_lists([distinct_list('evidence_grade')]) }} as evidence_grades,
         {{ distinct_list('definition_id') }} as definition_ids,
@@ -43,8 +46,14 @@ select
     coalesce(counted.n_inside, 0) as n_inside,
     coalesce(counted.n_after, 0) as n_after,
     coalesce(counted.n_after_inside, 0) as n_after_inside,
-    case when claims.rule_family <> 'none' then counted.evidence_low end as evidence_low,
-    case when claims.rule_family <> 'none' then counted.evidence_high end as evidence_high,
+    case
+        when claims.rule_family <> 'none' then counted.evidence_low
+        when claims.unit = 'share_per_year' then counted.rate_low
+    end as evidence_low,
+    case
+        when claims.rule_family <> 'none' then counted.evidence_high
+        when claims.unit = 'share_per_year' then counted.rate_high
+    end as evidence_high,
     counted.coverage_low as coverage_share,
     counted.last_data_year,
     counted.evidence_grades,

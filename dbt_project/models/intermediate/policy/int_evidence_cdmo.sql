@@ -1,7 +1,8 @@
 -- What companies reported against what the statements on contract manufacturing assert.
 -- cdmo_size: revenue of the listed companies of the year with most of them, taken back to the base year at the
--- statement's own rate (a lower bound, because few companies are listed); another company's earlier estimate carried
--- forward at its own rate is context. cdmo_growth: the same companies' growth, as context. cdmo_leaders: whether the
+-- statement's own rate: what the size would have to have been for the size and the rate to hold together. Once at the
+-- exchange rates of that year, and once at those of the base year, so that the fall of the yen is not taken for growth;
+-- another company's earlier estimate carried forward at its own rate is context. cdmo_growth: the same companies' growth, as context. cdmo_leaders: whether the
 -- named firms are among the three largest printed shares, and whether Fujifilm bought contract manufacturers.
 with best_year as (
     select
@@ -21,6 +22,25 @@ with best_year as (
         row_number() over (partition by scenario_id order by n_companies desc, year desc) as choice
     from {{ ref('mart_cdmo_market_projection') }}
     where reported_listed_revenue_jpy > 0
+),
+
+-- The same revenue at the exchange rates of the base year.
+at_base_rates as (
+    select
+        best_year.scenario_id,
+        sum(facts.revenue_usd) * max(yen.lcu_per_usd) as revenue_jpy,
+        max(yen.source_code) as fx_source_code,
+        max(yen.edition_id) as fx_edition_id
+    from best_year
+    inner join {{ ref('int_company_fact') }} as facts
+        on facts.year = best_year.year
+        and facts.is_in_listed_set
+    inner join {{ ref('int_fx') }} as yen
+        on yen.currency = 'JPY'
+        and yen.period_basis = 'calendar_year'
+        and extract(year from yen.period_start) = best_year.base_year
+    where best_year.choice = 1
+    group by best_year.scenario_id
 ),
 
 other_paths as (
@@ -110,6 +130,33 @@ from {{ ref('int_seed_claim') }} as claims
 inner join best_year
     on best_year.size_claim_id = claims.claim_id
     and best_year.choice = 1
+where claims.test_kind = 'cdmo_size'
+union all
+select
+    claims.claim_id,
+    'fx_period_average' as definition_id,
+    best_year.scenario_id || ', at the exchange rates of the base year' as label,
+    cast(best_year.year as string) as period_label,
+    at_base_rates.revenue_jpy as figure,
+    'currency' as figure_unit,
+    at_base_rates.revenue_jpy / power(1 + best_year.growth_share_per_year, best_year.years_from_base) as value_low,
+    at_base_rates.revenue_jpy / power(1 + best_year.growth_share_per_year, best_year.years_from_base) as value_high,
+    cast(null as double) as coverage_share,
+    'other' as scope_match,
+    'company_report' as evidence_grade,
+    false as is_context,
+    false as is_after,
+    'derived' as data_status,
+    {{ merge_lists(['best_year.source_codes', 'at_base_rates.fx_source_code']) }} as source_codes,
+    {{ merge_lists(['best_year.edition_ids', 'at_base_rates.fx_edition_id']) }} as edition_ids,
+    best_year.n_companies as n_items,
+    best_year.companies as named
+from {{ ref('int_seed_claim') }} as claims
+inner join best_year
+    on best_year.size_claim_id = claims.claim_id
+    and best_year.choice = 1
+inner join at_base_rates
+    on at_base_rates.scenario_id = best_year.scenario_id
 where claims.test_kind = 'cdmo_size'
 union all
 select

@@ -152,6 +152,8 @@ left join sums as world
     and world.standing = grid.standing
 left join {{ source('vocabulary', 'country') }} as country
     on country.iso3 = grid.country_iso3
+-- As of a day before any document there is nothing to be without.
+where coalesce(sums.source_codes, lineage.source_codes) is not null
 order by
     case grid.standing
         when 'in_operation' then 1 when 'under_construction' then 2 when 'announced' then 3 else 4

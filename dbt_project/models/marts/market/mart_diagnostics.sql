@@ -6,55 +6,77 @@
 ] -%}
 
 {%- set baskets = ['diagnostic_reagents', 'heading_3002_with_reagents'] %}
-with production as (
+with in_vitro as (
     select
-        item.country_iso3,
-        cast(extract(year from item.period_start) as int) as year,
-        item.period_basis,
-        item.value,
-        item.currency_code,
+        country_iso3,
+        category_scheme,
+        period_start,
+        period_end,
+        period_basis,
+        value,
+        status,
+        source_code,
+        edition_id
+    from {{ ref('stg_production_observation') }}
+    where category_scheme = 'jsccm_2' and category_code = '74' and measure = 'production'
+),
+
+all_medicines as (
+    select
+        country_iso3,
+        category_scheme,
+        period_start,
+        period_end,
+        value,
+        source_code
+    from {{ ref('stg_production_observation') }}
+    where category_scheme = 'jsccm_2' and category_code = '_T' and measure = 'production'
+),
+
+production as (
+    select
+        in_vitro.country_iso3,
+        cast(extract(year from in_vitro.period_start) as int) as year,
+        in_vitro.period_basis,
+        in_vitro.value,
         all_medicines.value as all_value,
-        {{ worse_status(['item.status', "'derived'"]) }} as data_status,
-        item.source_code as source_codes,
-        item.edition_id as edition_ids
-    from (
-        select *, unit as currency_code
-        from {{ ref('stg_production_observation') }}
-        where category_scheme = 'jsccm_2' and category_code = '74' and measure = 'production'
-    ) as item
-    left join {{ ref('stg_production_observation') }} as all_medicines
-        on all_medicines.source_code = item.source_code
-        and all_medicines.country_iso3 = item.country_iso3
-        and all_medicines.category_scheme = item.category_scheme
-        and all_medicines.category_code = '_T'
-        and all_medicines.measure = 'production'
-        and all_medicines.period_start = item.period_start
-        and all_medicines.period_end = item.period_end
+        {{ worse_status(['in_vitro.status', "'derived'"]) }} as data_status,
+        in_vitro.source_code as source_codes,
+        in_vitro.edition_id as edition_ids
+    from in_vitro
+    left join all_medicines
+        on all_medicines.source_code = in_vitro.source_code
+        and all_medicines.country_iso3 = in_vitro.country_iso3
+        and all_medicines.period_start = in_vitro.period_start
+        and all_medicines.period_end = in_vitro.period_end
 ),
 
 insurance as (
     select
         market_iso3 as country_iso3,
         fiscal_year as year,
-        class_group,
-        sum(case when is_diagnostic then sales_jpy end) as value,
+        sum(case when class_code in ('721', '722', '729') then sales_jpy end) as value,
         sum(sales_jpy) as all_value,
         {{ worst_status('status') }} as data_status,
         {{ distinct_list('source_code') }} as source_codes,
         {{ distinct_list('edition_id') }} as edition_ids
-    from (
-        select
-            sales.*,
-            'in_vivo' as class_group,
-            coalesce(sales.class_code in ('721', '722', '729'), false) as is_diagnostic
-        from {{ ref('int_market_sales') }} as sales
-        where sales.scope_id = 'ndb_injection'
-    ) as classed
-    group by market_iso3, fiscal_year, class_group
+    from {{ ref('int_market_sales') }}
+    where scope_id = 'ndb_injection'
+    group by market_iso3, fiscal_year
 ),
 
 trade as (
-    select *
+    select
+        basket_id,
+        basket_title,
+        country_iso3,
+        year,
+        export_usd,
+        import_usd,
+        reason_code,
+        data_status,
+        source_codes,
+        edition_ids
     from {{ ref('mart_trade_balance') }}
     where basket_id in ('{{ baskets | join("', '") }}')
 ),
@@ -65,6 +87,7 @@ statement as (
         max(edition_id) as edition_ids
     from {{ ref('stg_claim') }}
     where claim_id = 'meti_2021_diagnostics_competitiveness'
+    having max(source_code) is not null
 ),
 
 items as (
@@ -151,7 +174,7 @@ items as (
     from statement
     inner join {{ source('vocabulary', 'commodity_basket') }} as basket
         on basket.basket_id = '{{ basket }}'
-    where not exists (select 1 from trade where country_iso3 = 'JPN' and basket_id = '{{ basket }}')
+    where not exists (select 1 from trade where trade.country_iso3 = 'JPN' and trade.basket_id = '{{ basket }}')
     {% endfor -%}
     {% for item_id, title, reason in unmeasured -%}
     union all

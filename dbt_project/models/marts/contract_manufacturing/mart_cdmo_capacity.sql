@@ -38,6 +38,8 @@ latest as (
             as operating_litres,
         max(case when site_name is not null then stated_on end) over (partition by company_id, country_iso3, standing)
             as sites_stated_on,
+        max(case when site_name is null then stated_on end) over (partition by company_id, country_iso3, standing)
+            as whole_stated_on,
         row_number() over (
             partition by company_id, country_iso3, standing, site_name
             order by case metric when 'bioreactor_capacity' then 1 else 2 end, stated_on desc, confidence_order, value desc
@@ -53,16 +55,7 @@ counted as (
         -- All sites together where that is the younger statement, else site by site.
         and (
             (site_name is null and (sites_stated_on is null or stated_on > sites_stated_on))
-            or (site_name is not null and not exists (
-                select 1
-                from latest as whole
-                where
-                    whole.company_id = latest.company_id
-                    and whole.country_iso3 = latest.country_iso3
-                    and whole.standing = latest.standing
-                    and whole.site_name is null
-                    and whole.stated_on > latest.sites_stated_on
-            ))
+            or (site_name is not null and (whole_stated_on is null or whole_stated_on <= sites_stated_on))
         )
         and (
             standing <> 'announced'

@@ -81,6 +81,12 @@ trade as (
     where basket_id in ('{{ baskets | join("', '") }}')
 ),
 
+reported_baskets as (
+    select distinct basket_id
+    from trade
+    where country_iso3 = 'JPN'
+),
+
 statement as (
     select
         max(source_code) as source_codes,
@@ -174,7 +180,9 @@ items as (
     from statement
     inner join {{ source('vocabulary', 'commodity_basket') }} as basket
         on basket.basket_id = '{{ basket }}'
-    where not exists (select 1 from trade where trade.country_iso3 = 'JPN' and trade.basket_id = '{{ basket }}')
+    left join reported_baskets
+        on reported_baskets.basket_id = basket.basket_id
+    where reported_baskets.basket_id is null
     {% endfor -%}
     {% for item_id, title, reason in unmeasured -%}
     union all

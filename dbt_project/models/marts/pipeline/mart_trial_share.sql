@@ -63,6 +63,11 @@ lineage as (
     from {{ ref('stg_trial') }}
 ),
 
+countries as (
+    select distinct country_iso3
+    from counted
+),
+
 -- Without trials, the countries that readers compare have a row that says so.
 gaps as (
     select
@@ -75,9 +80,9 @@ gaps as (
         case when lineage.n_trials = 0 then 'no_trials_at_hand' else 'no_trial_of_biologics' end as reason_code
     from {{ source('vocabulary', 'country') }} as country
     cross join lineage
-    where
-        country.is_focus and not country.is_aggregate
-        and not exists (select 1 from counted where counted.country_iso3 = country.iso3)
+    left join countries
+        on countries.country_iso3 = country.iso3
+    where country.is_focus and not country.is_aggregate and countries.country_iso3 is null
 ),
 
 rows_of_mart as (

@@ -396,8 +396,8 @@ cdmo_growth_sentences as (
         claims.claim_id,
         'The words imply ' || {{ text_jpy_bn('cdmo_path.base_jpy') }} || ' growing to '
         || {{ text_jpy_bn('cdmo_path.after_ten_years') }} || ' in ten years, which is arithmetic and no evidence'
-        || coalesce('. Companies with two years in one perimeter grew, in their own currencies, by '
-            || cdmo_growth.grown || ': two companies are no market, and the ten years have not passed', '') || '.' as finding_en,
+        || coalesce('. Growth of the companies with two years in one perimeter, in their own currencies: ' || cdmo_growth.grown
+            || '; two companies are no market, and the ten years have not passed', '') || '.' as finding_en,
         'select * from marts.mart_cdmo_market_projection where growth_claim_id = ''' || claims.claim_id || ''''
             as evidence_key
     from claims

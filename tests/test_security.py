@@ -16,7 +16,7 @@ from ingest.errors import IngestError
 from ingest.settings import PROJECT_ROOT
 from ingest.source import SourceFile, get
 from tests.built import Home
-from tests.network import NoNetworkError, guarded
+from tests.network import NoNetworkError, guard_of_processes, guarded
 
 DOCUMENT = (PROJECT_ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
@@ -28,6 +28,19 @@ def test_the_guard_notices() -> None:
         with pytest.raises(NoNetworkError):
             socket.create_connection(("192.0.2.1", 80), timeout=1)
     assert len(attempts) == 2
+
+
+def test_the_guard_of_other_processes_notices(tmp_path: Path) -> None:
+    environment, journal = guard_of_processes(tmp_path)
+    code = "import urllib.request; urllib.request.urlopen('http://example.org', timeout=1)"
+    child = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
+    done = subprocess.run(
+        [sys.executable, "-c", child], env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    lines = journal.read_text().splitlines()
+    assert len([line for line in lines if line.startswith("guarded ")]) == 2
+    assert [line for line in lines if line.startswith("attempt ")] == ["attempt example.org"]
 
 
 def test_a_whole_run_reaches_no_other_machine(built: Home) -> None:

@@ -24,6 +24,7 @@ from ingest.settings import PROJECT_ROOT
 from orchestration import inbox
 from tests.browser.conftest import Seen
 from tests.built import Home
+from tests.network import guard_of_processes
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +39,7 @@ class Running:
     address: str
     home: Path
     process: subprocess.Popen[str]
+    journal: Path
 
     def ask(self, query: str) -> Any:
         """The answer of Dagster's GraphQL interface."""
@@ -61,7 +63,8 @@ def up(browser: Browser, built: Home, tmp_path_factory: pytest.TempPathFactory) 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "BIOPHARMA_HOME": str(home), "BIOPHARMA_MEMORY": "2GB"}
+    guard, journal = guard_of_processes(tmp_path_factory.mktemp("guard"))
+    environment = {**os.environ, **guard, "BIOPHARMA_HOME": str(home), "BIOPHARMA_MEMORY": "2GB"}
     process = subprocess.Popen(
         [sys.executable, "-c", "from orchestration.cli import main; main()", "up", "--port", str(port)],
         cwd=PROJECT_ROOT,
@@ -79,7 +82,7 @@ def up(browser: Browser, built: Home, tmp_path_factory: pytest.TempPathFactory) 
                 break
         else:
             raise AssertionError("".join(said))
-        yield Running(f"http://127.0.0.1:{port}", home, process)
+        yield Running(f"http://127.0.0.1:{port}", home, process, journal)
     finally:
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -152,3 +155,10 @@ def test_run_started_in_the_interface_goes_to_its_end(
         ][0]["name"]
     )
     assert seen.elsewhere() == []
+
+
+def test_server_daemon_and_runs_reach_no_other_machine(up: Running) -> None:
+    """The last of this file: all processes that the tests above have made had a guard, and none tried."""
+    lines = up.journal.read_text(encoding="utf-8").splitlines()
+    assert len({line for line in lines if line.startswith("guarded ")}) >= 3
+    assert [line for line in lines if line.startswith("attempt ")] == []

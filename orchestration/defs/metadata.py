@@ -16,6 +16,10 @@ from ingest.vocabulary import VocabularyTable
 from orchestration.defs import keys
 from orchestration.preview import Summary
 
+# A column: schema, relation and name.
+Origin = tuple[str, str, str]
+_MOST_ORIGINS = 6
+
 
 def tags_of(source: Source) -> dict[str, str]:
     """Tags by which sources are found in the catalogue."""
@@ -73,8 +77,8 @@ def of_change(before: int | None, now: int) -> dict[str, Any]:
     return {"rows_last_time": before, "rows_change": f"{now - before:+,}{share}" if now != before else "none"}
 
 
-def of_lineage(columns: Mapping[str, Iterable[tuple[str, str, str]]]) -> dict[str, Any]:
-    """Which columns (schema, table, name) each column is made from."""
+def of_lineage(columns: Mapping[str, Iterable[Origin]]) -> dict[str, Any]:
+    """Which columns (schema, table, name) each column is made from, for Dagster's interfaces that follow columns."""
     deps = {
         column: [dg.TableColumnDep(keys.relation(schema, table), name) for schema, table, name in sorted(origins)]
         for column, origins in columns.items()
@@ -98,8 +102,15 @@ def of_source(spec: SourceSpec) -> dict[str, Any]:
     }
 
 
-def of_summary(summary: Summary, *, with_schema: bool = True) -> dict[str, Any]:
-    """Row count, last data year, licences, columns and a preview of what has just been made."""
+def of_summary(
+    summary: Summary, *, with_schema: bool = True, origins: Mapping[str, Iterable[Origin]] | None = None
+) -> dict[str, Any]:
+    """Row count, last data year, licences, columns and a preview of what has just been made.
+
+    `origins` are the columns that each column is made from. They stand in its description as well: the open interface
+    of Dagster keeps the lineage of columns, and does not show it.
+    """
+    made_from = origins or {}
     found: dict[str, Any] = {
         "dagster/row_count": summary.row_count,
         "preview": dg.MetadataValue.md(summary.preview),
@@ -110,7 +121,10 @@ def of_summary(summary: Summary, *, with_schema: bool = True) -> dict[str, Any]:
         found["licences"] = ", ".join(summary.licences)
     if with_schema:
         found["dagster/column_schema"] = dg.TableSchema(
-            columns=[dg.TableColumn(c.name, type=c.type, description=c.description) for c in summary.columns]
+            columns=[
+                dg.TableColumn(c.name, type=c.type, description=_described(c.description, made_from.get(c.name, ())))
+                for c in summary.columns
+            ]
         )
     return found
 
@@ -118,6 +132,15 @@ def of_summary(summary: Summary, *, with_schema: bool = True) -> dict[str, Any]:
 def of_explanation(text: str | None) -> dict[str, Any]:
     """How to walk back from a figure of a mart, and the formulas of its columns; nothing for other models."""
     return {"explain": dg.MetadataValue.md(text)} if text else {}
+
+
+def _described(description: str | None, origins: Iterable[Origin]) -> str | None:
+    """A column's description, and what it is made from one step up."""
+    names = [".".join(origin) for origin in sorted(origins)]
+    if not names:
+        return description
+    more = f" and {len(names) - _MOST_ORIGINS} more" if len(names) > _MOST_ORIGINS else ""
+    return f"{description or ''} Made from {', '.join(names[:_MOST_ORIGINS])}{more}.".strip()
 
 
 def of_contract(rules: Contract) -> dict[str, Any]:

@@ -71,9 +71,37 @@ class Translator(DagsterDbtTranslator):  # type: ignore[misc]
         path = PROJECT_ROOT / "dbt_project" / dbt_resource_props["original_file_path"]
         return {**super().get_metadata(dbt_resource_props), **metadata.of_code(path)}
 
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: Any
+    ) -> dg.AssetCheckSpec | None:
+        """A test as a check that says in words what it looks for."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return None if spec is None else spec._replace(description=described_test(manifest["nodes"][unique_id]))
+
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         """The model's description, without its SQL."""
         return str(dbt_resource_props.get("description") or "")
+
+
+def described_test(test: Mapping[str, Any]) -> str:
+    """What a dbt test looks for: its own description, else its kind, its column and its arguments; and its file."""
+    kind = test.get("test_metadata") or {}
+    arguments = {name: value for name, value in kind.get("kwargs", {}).items() if name != "model"}
+    column = arguments.pop("column_name", None)
+    named = (kind.get("name") or test["name"]).replace("_", " ")
+    told = test.get("description") or "".join(
+        [
+            f"{named[0].upper()}{named[1:]}",
+            f" in column `{column}`" if column else "",
+            f" ({'; '.join(f'{name}: {_text(value)}' for name, value in arguments.items())})" if arguments else "",
+            ".",
+        ]
+    )
+    return f"{told} A dbt test, written in dbt_project/{test['original_file_path']}."
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def model_assets(manifest: Manifest) -> dg.AssetsDefinition:
@@ -116,12 +144,13 @@ def _materialisations(
     for node in built:
         key = keys.relation(str(node.schema_name), str(node.table_name))
         if key in context.selected_asset_keys:
+            origins = followed.get((key.path[0], key.path[1]), {})
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={
                     **metadata.of_change(before.get(key), summaries[key.path[0], key.path[1]].row_count),
-                    **metadata.of_summary(summaries[key.path[0], key.path[1]]),
-                    **metadata.of_lineage(followed.get((key.path[0], key.path[1]), {})),
+                    **metadata.of_summary(summaries[key.path[0], key.path[1]], origins=origins),
+                    **metadata.of_lineage(origins),
                     **metadata.of_explanation(explained.get(key.path[-1])),
                     "unique_id": node.unique_id,
                     "seconds": node.seconds,

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ from tests.network import guard_of_processes
 
 pytestmark = pytest.mark.slow
 
-LOCATION = "__repository__@orchestration.definitions"
-PATIENCE_MS = 60_000
+PATIENCE_SECONDS = 120
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
 
 
 @dataclass
@@ -60,6 +60,10 @@ def up(browser: Browser, built: Home, tmp_path_factory: pytest.TempPathFactory) 
     """Web interface and daemon, as an operator starts them; ended with SIGTERM, as systemd ends them."""
     home = tmp_path_factory.mktemp("up") / "home"
     shutil.copytree(built.settings.home, home, symlinks=True, ignore=shutil.ignore_patterns("dagster"))
+    # Dropped now and looked for last: the daemon takes it while pages are looked at.
+    place = inbox.folder(replace(built.settings, home=home)) / "ecb_fx"
+    place.mkdir(parents=True)
+    (place / "eurofxref-hist.zip").write_bytes(b"<html><body>The service is not available.</body></html>")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -89,24 +93,9 @@ def up(browser: Browser, built: Home, tmp_path_factory: pytest.TempPathFactory) 
         code = process.wait(timeout=30)
         seconds = time.monotonic() - started
     assert code == 0
-    assert seconds < 20
+    assert seconds < 30
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def test_dropped_file_becomes_a_run_by_the_daemon(up: Running) -> None:
-    """A real tick: the sensor sees the file, the queue starts the run, the file is refused with its reason."""
-    place = inbox.folder(type("Here", (), {"home": up.home})()) / "ecb_fx"
-    dropped = place / "eurofxref-hist.zip"
-    dropped.write_bytes(b"<html><body>The service is not available.</body></html>")
-    deadline = time.monotonic() + 120
-    while not (reasons := list(up.home.glob("inbox/refused/ecb_fx/*.txt"))) and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert "HTML page, not data" in reasons[0].read_text()
-    assert not dropped.exists()
-    while up.runs("inbox")[0]["status"] != "FAILURE" and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert [run["status"] for run in up.runs("inbox")] == ["FAILURE"]
 
 
 def test_graph_asset_check_and_automation(
@@ -116,7 +105,7 @@ def test_graph_asset_check_and_automation(
     page.goto(
         f"{up.address}/assets/marts/mart_market_biologic_share?view=lineage&lineageScope=upstream&lineageDepth=1"
     )
-    expect(page.get_by_text("int_market_sales", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("int_fx", exact=True).first).to_be_visible(timeout=PATIENCE_MS)
     screenshot("dagster/lineage")
     page.goto(f"{up.address}/assets/source/ecb_fx?view=overview")
     expect(page.get_by_text("Publisher:", exact=False).first).to_be_visible(timeout=PATIENCE_MS)
@@ -141,20 +130,27 @@ def test_run_started_in_the_interface_goes_to_its_end(
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{up.address}/assets/source/policy_claims?view=overview")
     page.get_by_role("button", name=re.compile("Materialize")).first.click()
-    deadline = time.monotonic() + 120
-    while not (runs := up.runs("__ASSET_JOB")) and time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (runs := up.runs("__ASSET_JOB")):
+        assert time.monotonic() < deadline
         time.sleep(0.5)
     page.goto(f"{up.address}/runs/{runs[0]['runId']}")
-    expect(page.get_by_text(re.compile("^Success$")).first).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("^Success$")).first).to_be_visible(timeout=PATIENCE_MS)
     screenshot("dagster/run")
     assert up.runs("__ASSET_JOB")[0]["status"] == "SUCCESS"
-    assert (
-        LOCATION.split("@")[1]
-        in up.ask("{workspaceOrError {... on Workspace {locationEntries {name}}}}")["workspaceOrError"][
-            "locationEntries"
-        ][0]["name"]
-    )
     assert seen.elsewhere() == []
+
+
+def test_dropped_file_becomes_a_run_by_the_daemon(up: Running) -> None:
+    """A real tick: the sensor saw the file, the queue started the run, the file was refused with its reason."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (runs := up.runs("inbox")) or runs[0]["status"] not in {"FAILURE", "SUCCESS"}:
+        assert time.monotonic() < deadline, runs
+        time.sleep(0.5)
+    assert [run["status"] for run in runs] == ["FAILURE"]
+    (reason,) = up.home.glob("inbox/refused/ecb_fx/*.txt")
+    assert "HTML page, not data" in reason.read_text()
+    assert not list((up.home / "inbox" / "ecb_fx").iterdir())
 
 
 def test_server_daemon_and_runs_reach_no_other_machine(up: Running) -> None:

@@ -18,7 +18,8 @@ from ingest.settings import Settings
 from ingest.source import Source, discover
 from ingest.sources.sec_fsds.fetch import quarters as quarter_names
 from orchestration import cadence, fingerprint, reader, release, ui
-from orchestration.defs import archive, keys, warehouse_definitions
+from orchestration.defs import archive, keys, metadata, warehouse_definitions
+from orchestration.defs.models import described_test
 from orchestration.defs.resources import Installation, failing_loudly, warehouse_resource
 from orchestration.progress import silent
 from tests.built import Home
@@ -97,6 +98,7 @@ def test_every_expectation_and_model_test_is_a_check(graph: dg.AssetGraph) -> No
             key = names[spec.check_id]
             assert key.asset_key == keys.relation(spec.table_schema, spec.table_name)
             assert checks[key].blocking == (spec.severity == "fail")
+    assert [key for key, node in checks.items() if not node.description] == []
     tested = {key.asset_key.path[0] for key in checks}
     assert tested >= {"lake", "marts"}
 
@@ -148,6 +150,13 @@ def test_job_publishes_and_records_everything(
             assert event.asset_materialization is not None
             found = event.asset_materialization.metadata
             assert {"dagster/row_count", "preview"} <= set(found), key
+            if key.path[0] == "marts":
+                lineage = found["dagster/column_lineage"].value.deps_by_column
+                assert all(graph.has(dep.asset_key) for deps in lineage.values() for dep in deps), key
+        share = instance.get_latest_materialization_event(keys.relation("marts", "mart_market_biologic_share"))
+        assert share is not None and share.asset_materialization is not None
+        columns = {c.name: c for c in share.asset_materialization.metadata["dagster/column_schema"].value.columns}
+        assert "Made from intermediate.int_market_product_class.sales_jpy" in (columns["sales_jpy"].description or "")
         latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(graph.asset_check_keys))
         assert set(latest) == set(graph.asset_check_keys)
         statuses = {record.status.value for record in latest.values()}
@@ -346,3 +355,33 @@ def test_a_build_is_asked_for_when_the_inputs_are_those_of_no_release(
         (request,) = sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).run_requests or []
     assert request.run_key == cadence.build_due(copied).fingerprint
     assert "are not those of release 000" in request.tags["biopharma/reason"]
+
+
+def test_a_dbt_test_says_what_it_looks_for() -> None:
+    test = {
+        "name": "accepted_values_mart_x_status__a__b",
+        "original_file_path": "models/marts/x.yml",
+        "test_metadata": {
+            "name": "accepted_values",
+            "kwargs": {"model": "m", "column_name": "status", "values": ["a", "b"]},
+        },
+    }
+    assert described_test(test) == (
+        "Accepted values in column `status` (values: a, b). A dbt test, written in dbt_project/models/marts/x.yml."
+    )
+    assert described_test({**test, "description": "Known."}).startswith("Known. A dbt test")
+
+
+def test_rows_are_compared_with_the_last_time() -> None:
+    assert metadata.of_change(None, 5) == {}
+    assert metadata.of_change(200, 200) == {"rows_last_time": 200, "rows_change": "none"}
+    assert metadata.of_change(200, 210) == {"rows_last_time": 200, "rows_change": "+10 (+5.0%)"}
+    assert metadata.of_change(0, 3) == {"rows_last_time": 0, "rows_change": "+3"}
+
+
+def test_code_is_a_file_or_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = discover()["ecb_fx"].folder / "parse.py"
+    assert metadata.of_code(path)["code"] == "ingest/sources/ecb_fx/parse.py"
+    monkeypatch.setenv("BIOPHARMA_CODE_URL", "https://code.example/blob/main/")
+    (reference,) = metadata.of_code(path)["dagster/code_references"].code_references
+    assert reference.url == "https://code.example/blob/main/ingest/sources/ecb_fx/parse.py"

@@ -172,8 +172,8 @@ def _row(label: str, code: str, paths: list[Path]) -> str:
     # Less than the clock of CPU time can tell is counted as what it can tell.
     seconds, plainly = max(parsed["seconds"], 0.005), max(plain["seconds"], 0.005)
     return (
-        f"| {label} | {parsed['rows']:,.0f} | {megabytes:.2f} | {seconds:.2f} | {plainly:.2f} | {seconds / plainly:.1f} | "
-        f"{parsed['rows'] / seconds:,.0f} | {parsed['peak']:.0f} | {plain['peak']:.0f} |"
+        f"| {label} | {parsed['rows']:,.0f} | {megabytes:.2f} | {seconds:.2f} | {plainly:.2f} | "
+        f"{seconds / plainly:.1f} | {parsed['rows'] / seconds:,.0f} | {parsed['peak']:.0f} | {plain['peak']:.0f} |"
     )
 
 
@@ -206,9 +206,8 @@ def _print_loads() -> None:
     """From the CSV to committed rows, by size."""
     from tests.synthetic import write_baci
 
-    print(
-        "\n| synthetic rows of BACI | files | MB | load s | rows/s | peak MB |\n| ---: | ---: | ---: | ---: | ---: | ---: |"
-    )
+    print("\n| synthetic rows of BACI | files | MB | load s | rows/s | peak MB |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for rows in [int(text) for text in os.environ.get("BIOPHARMA_BENCH_ROWS", "1000000,10000000").split(",")]:
         with tempfile.TemporaryDirectory() as folder:
             paths = write_baci(Path(folder), rows)

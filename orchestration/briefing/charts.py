@@ -31,7 +31,7 @@ INK, MUTED, GRID, BAND, PAPER = "#1b1f24", "#57606a", "#d8dee4", "#fff1c2", "#ff
 SERIES = ("#0b5cad", "#b3421e", "#1a7f5a", "#7b3fa0", "#8a6100", "#4d5560", "#00707a", "#a3195b")
 FOCUS, OTHER = SERIES[1], "#6b7a89"
 _SOFT = ("forecast", "estimated", "provisional", "imputed")
-_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "stroke")
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right", "triangle-left")
 
 # The plot's width in pixels: with labels a chart stays readable at the width of a text column.
 WIDTH = 400
@@ -66,7 +66,7 @@ _OUTLINES = {
     "cross": "M-1,-.35h.65V-1h.7v.65H1v.7H.35V1h-.7V.35H-1Z",
     "triangle-down": "M-1,-.8h2L0,1Z",
     "triangle-right": "M-.8,-1v2L1,0Z",
-    "stroke": "M-1,-.2h2v.4h-2Z",
+    "triangle-left": "M.8,-1v2L-1,0Z",
 }
 
 
@@ -550,7 +550,7 @@ def pairs(
     ]
     names = [first_name, second_name]
     words.keys(names, SERIES, ["circle", "diamond"])
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
+    scale = alt.Scale(type="log") if log else alt.Scale(zero=False, padding=10)
     y = alt.Y("label:N", sort=order, title=None, axis=_names_axis())
     ex = alt.X("value:Q", title=title, scale=scale, axis=_value_axis(form))
     layers: list[alt.Chart] = []

@@ -72,6 +72,10 @@ def _is_japan(row: Row) -> bool:
 
 
 _SOURCED = "data_status, last_data_year, source_codes"
+# The same of a group of rows: its weakest standing and all of its sources.
+_GATHERED = """arg_min(data_status, list_position(['forecast', 'imputed', 'estimated', 'provisional', 'suppressed',
+           'derived', 'reported'], data_status)) as data_status, max(last_data_year) as last_data_year,
+       string_agg(distinct source_codes, ',' order by source_codes) as source_codes"""
 
 # ---- market -----------------------------------------------------------------------------------------------------
 
@@ -537,9 +541,10 @@ RESEARCH = (
         "rnd_windows",
         f"""select country_iso3, max(cagr_real) filter (window_id = '2014-2019') as cagr_before,
        max(cagr_real) filter (window_id = '2019-2023') as cagr_after, min(coverage_share) as coverage_share,
-       max(data_status) as data_status, max(last_data_year) as last_data_year, max(source_codes) as source_codes
+       {_GATHERED}
 from mart_rnd_growth
 where {_HEADLINE} and is_usable and country_iso3 in ({_COMPARED})
+  and window_id in ('2014-2019', '2019-2023')
 group by country_iso3
 order by cagr_before desc nulls last""",
         ("country_iso3", "cagr_before", "cagr_after", "coverage_share", "data_status"),
@@ -679,9 +684,9 @@ order by case country_iso3 when 'JPN' then 0 else 1 end, country_iso3, last_year
     ),
     Figure(
         "patents_advantage",
-        """select country_iso3, first_year, last_year, max(rta) filter (field_code = '15') as rta_biotechnology,
+        f"""select country_iso3, first_year, last_year, max(rta) filter (field_code = '15') as rta_biotechnology,
        max(rta) filter (field_code = '16') as rta_pharmaceuticals, max(n_all_fields) as n_all_fields,
-       max(data_status) as data_status, max(last_data_year) as last_data_year, max(source_codes) as source_codes
+       {_GATHERED}
 from mart_patent_rta
 where count_kind = 'family_granted' and last_year = (
       select max(last_year) from mart_patent_rta where count_kind = 'family_granted' and rta is not null)
@@ -1271,8 +1276,8 @@ order by max(n_approved) over (partition by origin_iso3) desc, origin_iso3, agen
     ),
     Figure(
         "pipeline_trials",
-        """select country_iso3, stage, sum(n_trials) as n_trials, sum(n_trials_industry) as n_trials_industry,
-       max(data_status) as data_status, max(last_data_year) as last_data_year, max(source_codes) as source_codes
+        f"""select country_iso3, stage, sum(n_trials) as n_trials, sum(n_trials_industry) as n_trials_industry,
+       {_GATHERED}
 from mart_regenerative_pipeline
 where n_trials is not null and stage <> 'approved'
 group by country_iso3, stage
@@ -1553,10 +1558,10 @@ order by importer_report_usd desc""",
     ),
     Figure(
         "trade_not_loaded",
-        """select basket_title as basket_text, min(year) as first_year, max(year) as last_year,
+        f"""select basket_title as basket_text, min(year) as first_year, max(year) as last_year,
        max(coverage_share) as coverage_share,
-       max(reason_code) as reason_code, max(data_status) as data_status, max(last_data_year) as last_data_year,
-       max(source_codes) as source_codes
+       max(reason_code) as reason_code,
+       {_GATHERED}
 from mart_trade_balance
 where country_iso3 = 'JPN' and export_usd is null and import_usd is null
 group by basket_title

@@ -1154,7 +1154,7 @@ REGENERATIVE = (
         f"""select agency, as_of_date, n_approved, n_conditional, is_incomplete, reason_code, {_SOURCED}
 from mart_regenerative_approval
 where basis = 'approved_by_day' and product_kind = 'all'
-order by agency desc, as_of_date""",
+order by as_of_date, is_incomplete, agency desc""",
         ("agency", "as_of_date", "n_approved", "n_conditional", "is_incomplete", "reason_code", "data_status"),
         _draw_by_day,
     ),
@@ -1628,7 +1628,7 @@ from mart_competitiveness_scorecard
 where is_latest_year and value is not null
 group by country_iso3, is_focus
 having is_focus or country_iso3 = 'FRA' or count(distinct indicator_id) >= 12
-order by is_focus desc, n_indicators desc, country_iso3"""
+order by country_iso3 <> 'JPN', is_focus desc, n_indicators desc, country_iso3"""
 
 
 def _draw_path(rows: Sequence[Row], words: Words) -> Any:

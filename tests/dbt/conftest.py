@@ -14,6 +14,8 @@ import pytest
 from ingest import load, workfile
 from ingest.settings import PROJECT_ROOT, Settings
 from ingest.source import discover
+from orchestration import pipeline
+from orchestration.progress import silent
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
@@ -33,10 +35,14 @@ def run_dbt(arguments: Sequence[str], *, project: Path, work_file: Path, target:
     from dbt.adapters.factory import reset_adapters
     from dbt.cli.main import dbtRunner
 
+    # The project itself is parsed once for all builds of it, as in a run.
+    parsed = None
+    if project == DBT_PROJECT:
+        parsed = pipeline._parsed_project(Settings(home=work_file.parents[1]), silent)[1]
     before = dict(os.environ)
     os.environ |= {"BIOPHARMA_WORK_FILE": str(work_file), "BIOPHARMA_MEMORY": "2GB", "BIOPHARMA_THREADS": "2"}
     try:
-        result = dbtRunner().invoke(
+        result = dbtRunner(manifest=pipeline._read_parsed(parsed)).invoke(
             [
                 *arguments,
                 *("--project-dir", str(project), "--profiles-dir", str(project)),

@@ -202,6 +202,27 @@ def _draw_origin(rows: Sequence[Row], words: Words) -> Any:
     )
 
 
+def _draw_sales_origin(rows: Sequence[Row], words: Words) -> Any:
+    shown = [
+        {
+            **row,
+            "label": words.code("country", row["origin_iso3"]),
+            "group": words.code("origin_market", row["market_iso3"]),
+        }
+        for row in rows
+    ]
+    return charts.intervals(
+        shown,
+        words,
+        label="label",
+        low="share_sales",
+        high="share_sales_high",
+        group="group",
+        title=words.say("axis.share_of_biologics"),
+        domain=(0, 1),
+    )
+
+
 MARKET = (
     Figure(
         "market_share_rulesets",
@@ -372,6 +393,27 @@ from (
 order by total desc, country_iso3, nature""",
         ("country_iso3", "nature", "n_products", "data_status"),
         _draw_origin,
+    ),
+    Figure(
+        "sales_by_origin",
+        f"""select market_iso3, origin_iso3, share_sales, share_sales_high, n_substances, coverage_share, year,
+       {_SOURCED}
+from mart_sales_by_origin as sales
+where is_headline_ruleset and origin_basis = 'originator' and scope_id in ('ndb_all_routes', 'medicare_part_b')
+  and year = (select max(year) from mart_sales_by_origin as latest where latest.scope_id = sales.scope_id)
+  and origin_iso3 in ('JPN', 'USA', 'CHE', 'DEU', 'DNK', 'GBR', 'FRA')
+order by max(share_sales) over (partition by origin_iso3) desc, origin_iso3, market_iso3""",
+        (
+            "market_iso3",
+            "origin_iso3",
+            "share_sales",
+            "share_sales_high",
+            "n_substances",
+            "coverage_share",
+            "year",
+            "data_status",
+        ),
+        _draw_sales_origin,
     ),
     Figure(
         "medicare_share",
@@ -1557,6 +1599,15 @@ order by importer_report_usd desc""",
         _draw_mirror,
     ),
     Figure(
+        "diagnostics",
+        f"""select item_title as item_text, country_iso3, year,
+       case when currency = 'JPY' then value_lcu end as value_jpy, share_of_total, reason_code, {_SOURCED}
+from mart_diagnostics
+where country_iso3 = 'JPN'
+order by item_id, year""",
+        ("item_text", "year", "value_jpy", "share_of_total", "reason_code", "data_status"),
+    ),
+    Figure(
         "trade_not_loaded",
         f"""select basket_title as basket_text, min(year) as first_year, max(year) as last_year,
        max(coverage_share) as coverage_share,
@@ -1612,7 +1663,7 @@ STATEMENTS: dict[str, tuple[str, str | None]] = {
     "meti_2021_rnd_china_rising": ("research", "rnd_path_chn"),
     "meti_2021_rnd_japan_sluggish": ("research", "rnd_path_jpn"),
     "meti_2021_biologics_competitiveness": ("market", "origin_top100"),
-    "meti_2021_diagnostics_competitiveness": ("trade", None),
+    "meti_2021_diagnostics_competitiveness": ("trade", "diagnostics"),
     "meti_2021_cdmo_market_size": ("contract", "cdmo_path"),
     "meti_2021_cdmo_growth": ("contract", None),
     "meti_2021_cdmo_leaders": ("contract", "cdmo_slide_shares"),

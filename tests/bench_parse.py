@@ -34,7 +34,7 @@ _REPEATS = 3
 _GROWN = {
     "cepii_baci": (24, 240),
     "eurostat_prodcom": (10, 50),
-    "fda_ndc": (2, 10),
+    "fda_ndc": (2, 4),
     "sec_fsds": (2, 20),
     "un_comtrade": (8, 80),
 }

@@ -1,4 +1,4 @@
-"""The thirty questions of docs/examples.md have the printed answers on the bundled edition, and answer quickly."""
+"""The forty questions of docs/examples.md have the printed answers on the bundled edition, and answer quickly."""
 
 from __future__ import annotations
 

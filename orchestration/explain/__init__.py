@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import sqlglot
 
 from ingest import cells, lake
@@ -125,8 +126,10 @@ class Workbench:
         directory: Path,
         connection: duckdb.DuckDBPyConnection,
         published: duckdb.DuckDBPyConnection,
+        settings: Settings,
     ) -> None:
         self.directory = directory
+        self._settings = settings
         self._connection = connection
         self._release = published
         rows = _records(connection, "from release.catalog.models")
@@ -135,6 +138,39 @@ class Workbench:
             name: f"release.{table}" for name, table in lineage_of.published_names(connection, "release").items()
         }
         self._workshop = Workshop(connection, self.models, self.relations, again.python_runner())
+
+    def _bring_editions(self, mart: str) -> None:
+        """Put the rows of all editions beside the release, for a mart that compares editions.
+
+        A release publishes the latest ones; those before are in the lake of the installation that made it.
+        """
+        read = {name for model in lineage_of.in_order(self.models, [mart]) for name in self.models[model].inputs}
+        wanted = sorted(n for n in read - set(self.relations) if lineage_of.is_of_facts(n))
+        if not wanted:
+            return
+        known = {
+            row[0]
+            for row in self._release.execute(
+                "select source_code || ' ' || edition_id from quality.edition"
+            ).fetchall()
+        }
+        store = lake.Lake(self._settings.lake)
+        editions = [e for e in store.editions() if f"{e.source_code} {e.edition_id}" in known]
+        for relation in wanted:
+            table = relation.partition(".")[2]
+            files = [
+                self._settings.lake / load.file for e in editions for load in e.tables if load.table_name == table
+            ]
+            store.require(files)
+            frame = (
+                pl.concat([pl.read_parquet(file) for file in files])
+                if files
+                else pl.DataFrame(schema=lake.contract(table).schema)
+            )
+            self._connection.register("_editions", frame)
+            self._connection.execute(f"create table lake_{table} as select * from _editions")
+            self._connection.unregister("_editions")
+            self.relations[relation] = f"lake_{table}"
 
     # -- finding the figure -------------------------------------------------------------------------------------
 
@@ -207,6 +243,7 @@ class Workbench:
     def trace(self, mart: str, key: dict[str, Any], column: str, *, is_wide: bool = False) -> Lineage:
         """Chain behind the figure in the row with this key; wide: with all rows that were only compared."""
         name = f"marts.{mart}"
+        self._bring_editions(name)
         self._workshop.run(name)
         match = " and ".join(f'"{part}" is not distinct from ?' for part in key)
         table = self._workshop.table(name)
@@ -257,7 +294,8 @@ class Workbench:
             mart=mart,
             column=column,
             description=described[0],
-            unit=described[1],
+            # Where the unit varies by row, the dictionary names the column that has it.
+            unit=row.get(str(described[1]), described[1]),
             key=key,
             value=value,
             status=row.get("data_status"),
@@ -318,14 +356,14 @@ class Workbench:
         rates: list[Fact] = []
         counts: dict[str, dict[str, int]] = {}
         for relation, rows in sorted(chain.rows.items()):
-            if not relation.startswith("staging.") or not rows:
+            if not lineage_of.is_of_facts(relation) or not rows:
                 continue
-            table = relation.partition(".stg_")[2]
-            counts[f"facts.{table}"] = {
+            table = relation.partition(".")[2].removeprefix("stg_")
+            counts[_label(relation)] = {
                 role.name.lower(): sum(does is role for does in rows.values()) for role in Role
             }
             read = chain.columns.get(relation, {})
-            made = self._fact_rows(table, rows, read, limit)
+            made = self._fact_rows(relation, rows, read, limit)
             (rates if table == "reference_rate" else facts).extend(made)
         if archive is not None:
             known: dict[str, Path | str] = {}
@@ -334,15 +372,17 @@ class Workbench:
         facts.sort(key=lambda fact: (fact.role != "value",))
         return facts, rates, counts
 
-    def _fact_rows(self, table: str, rows: dict[int, Role], read: dict[str, Role], limit: int | None) -> list[Fact]:
-        rules = lake.contract(table)
+    def _fact_rows(
+        self, relation: str, rows: dict[int, Role], read: dict[str, Role], limit: int | None
+    ) -> list[Fact]:
+        rules = lake.contract(relation.partition(".")[2].removeprefix("stg_"))
         names = [column.name for column in rules.columns]
         weight = next((name for name in _WEIGHTS if name in names), None)
         order = f"abs({weight}) desc nulls last" if weight else "1"
-        unit = next((name for name in _UNITS if name in names), None)
+        units = [name for name in _UNITS if name in names]
         found = _records(
             self._connection,
-            f"select t.*, given.role as __role from release.facts.{table} as t "
+            f"select t.*, given.role as __role from {self.relations[relation]} as t "
             "join (select unnest(?::bigint[]) as rid, unnest(?::tinyint[]) as role) as given on given.rid = t.rowid "
             f"order by __role, {order}, t.rowid" + (f" limit {limit}" if limit is not None else ""),
             [list(rows), [int(role) for role in rows.values()]],
@@ -353,12 +393,14 @@ class Workbench:
             shown = min(plain, key=lambda name: read[name]) if plain else weight
         return [
             Fact(
-                table=f"facts.{table}",
+                table=_label(relation),
                 role=Role(row["__role"]).name.lower(),
                 key={name: row[name] for name in rules.key if row[name] is not None},
                 value=row[shown] if shown else None,
                 value_column=shown,
-                unit=str(row[unit]) if unit and shown == weight and row[unit] is not None else None,
+                unit=next((str(row[name]) for name in units if row[name] is not None), None)
+                if shown == weight
+                else None,
                 status=row["status"],
                 value_origin=row["value_origin"],
                 source_code=row["source_code"],
@@ -391,7 +433,7 @@ class Workbench:
     def _sources_of(self, chain: Lineage) -> set[str]:
         codes: set[str] = set()
         for relation, rows in chain.rows.items():
-            if relation.startswith("staging.") and rows:
+            if lineage_of.is_of_facts(relation) and rows:
                 codes |= {
                     code
                     for (code,) in self._connection.execute(
@@ -444,7 +486,7 @@ def open_workbench(directory: Path, settings: Settings | None = None) -> Iterato
                 remedy="It was made by an earlier version; make a new one: biopharma run.",
             )
         with reader.open_release(directory) as published:
-            yield Workbench(directory, connection, published)
+            yield Workbench(directory, connection, published, limits)
     finally:
         connection.close()
 
@@ -472,6 +514,12 @@ def explain(
             archive=Archive(settings.archive),
             limit=None if show_all else SHOWN,
         )
+
+
+def _label(relation: str) -> str:
+    """What rows of a canonical table are called: as they are published, or `lake` for those of all editions."""
+    schema, _, table = relation.partition(".")
+    return f"facts.{table.removeprefix('stg_')}" if schema == "staging" else f"lake.{table}"
 
 
 def _is_figure(value: Any, made: Sequence[Any]) -> bool:

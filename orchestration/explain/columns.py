@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from ingest import lake
 from orchestration.explain import plan, words
 from orchestration.explain.plan import Model, Role, Step
 
@@ -54,7 +55,15 @@ def published_names(connection: duckdb.DuckDBPyConnection, database: str) -> dic
             found[f"staging.stg_{table}"] = f"facts.{table}"
         elif schema == "vocabulary":
             found[f"vocabulary.{table}"] = f"vocabulary.{table}"
-    return {**found, "lake.edition": "quality.edition", "lake.source": "catalog.sources"}
+        elif schema == "quality":
+            found[f"lake.{table}"] = f"quality.{table}"
+    return {**found, "lake.source": "catalog.sources"}
+
+
+def is_of_facts(relation: str) -> bool:
+    """Whether what a model reads are rows of a canonical table: the latest editions, or all of them (`lake.*`)."""
+    schema, _, table = relation.partition(".")
+    return schema == "staging" or (schema == "lake" and table in lake.contracts())
 
 
 def read_by_models(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:

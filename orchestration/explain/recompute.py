@@ -20,7 +20,7 @@ import duckdb
 
 from ingest.settings import PROJECT_ROOT
 from orchestration.errors import ExplainError
-from orchestration.explain.columns import in_order
+from orchestration.explain.columns import in_order, is_of_facts
 from orchestration.explain.plan import Model
 
 # Sums of the same numbers in another order differ in their last digits.
@@ -79,7 +79,7 @@ def recompute(
         connection.execute(f"create schema {schema}")
     try:
         for relation in sorted(read):
-            if relation.startswith("staging."):
+            if is_of_facts(relation):
                 tables[relation] = f"again_{relation}"
                 connection.execute(
                     f"create table {tables[relation]} as select * from {published[relation]} "

@@ -494,7 +494,9 @@ def _until(window: exp.Window) -> tuple[exp.Expr, str, str] | None:
     None where it looks at its whole partition, or has an order of several parts.
     """
     order = window.args.get("order")
-    is_running = isinstance(window.this, exp.AggFunc) and not isinstance(window.this, plan.NEIGHBOURS)
+    # A place follows from who is ahead; a share of places, and a neighbour, from the others too.
+    others = (*plan.NEIGHBOURS, exp.PercentRank, exp.CumeDist, exp.Ntile)
+    is_running = isinstance(window.this, exp.AggFunc | exp.RowNumber) and not isinstance(window.this, others)
     spec = window.args.get("spec")
     if order is None or len(order.expressions) != 1 or not (is_running or isinstance(window.this, exp.Lag)):
         return None

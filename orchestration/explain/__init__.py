@@ -389,7 +389,7 @@ class Workbench:
         )
         shown = weight if weight and read.get(weight) is not None else None
         if shown is None:
-            plain = [name for name in read if name in names and name not in rules.key and name not in _LINEAGE]
+            plain = [name for name in names if name in read and name not in rules.key and name not in _LINEAGE]
             shown = min(plain, key=lambda name: read[name]) if plain else weight
         return [
             Fact(

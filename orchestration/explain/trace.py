@@ -219,12 +219,13 @@ class _Walk:
         if len(asked) > _MOST_QUESTIONS:
             tables = [table for held in asked.values() for table in held]
             asked = {frozenset(_columns_of([("", dict(columns)) for columns in asked]).items()): tables}
-        made = [(self._demand(tables), dict(columns)) for columns, tables in asked.items()]
+        made = [(self._demand(tables), dict(sorted(columns))) for columns, tables in asked.items()]
         return [question for question in made if self._count(question[0])]
 
     def _passed(self, step: Step, asked: Sequence[tuple[str, dict[str, Role]]]) -> Passed:
         everything = asked[0][0] if len(asked) == 1 else self._demand([demand for demand, _ in asked])
-        columns = {name: role for name, role in _columns_of(asked).items() if name}
+        wanted = _columns_of(asked)
+        columns = {name: wanted[name] for name in step.columns if name in wanted}
         return Passed(step, self._count(everything), columns)
 
     def _count(self, table: str) -> int:

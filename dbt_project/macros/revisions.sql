@@ -3,8 +3,8 @@
    ingest/contracts.yml; a test compares them. #}
 {% macro figure_statements(table_name, key, measure, unit, currency, entity, entity_name, activity='cast(null as string)', value='value') -%}
 select
-    coalesce(quoted.quoted_source_code, stated.source_code) as source_code,
-    '{{ table_name }}' as table_name,
+    cast(coalesce(quoted.quoted_source_code, stated.source_code) as string) as source_code,
+    cast('{{ table_name }}' as string) as table_name,
     concat_ws(
         '; ',
         {% for column in key -%}
@@ -13,18 +13,20 @@ select
         {% endif %}
         {%- endfor %}
     ) as figure_key,
-    {{ measure }} as measure,
-    {{ entity }} as entity_code,
-    {{ entity_name }} as entity_name,
-    {{ activity }} as activity_code,
+    cast({{ measure }} as string) as measure,
+    cast({{ entity }} as string) as entity_code,
+    cast({{ entity_name }} as string) as entity_name,
+    cast({{ activity }} as string) as activity_code,
     stated.period_start,
     stated.period_end,
-    {{ unit }} as unit,
-    {{ currency }} as currency,
+    cast({{ unit }} as string) as unit,
+    cast({{ currency }} as string) as currency,
     stated.{{ value }} as value,
     stated.status,
     stated.series_break,
+    stated.file_sha256,
     stated.locator,
+    stated.document_url,
     stated.source_code as stated_in_source,
     stated.edition_id,
     edition.edition_partition,
@@ -32,7 +34,7 @@ select
     edition.ingested_at,
     coalesce(quoted.known_on, edition.published_on) as known_on,
     quoted.known_on is not null as is_quotation,
-    coalesce(quoted.rounded_to, 0) as rounded_to
+    cast(coalesce(quoted.rounded_to, 0) as double) as rounded_to
 from {{ source('lake', table_name) }} as stated
 inner join {{ source('lake', 'edition') }} as edition
     on edition.source_code = stated.source_code

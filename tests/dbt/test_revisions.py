@@ -35,7 +35,7 @@ def test_japan_2018_was_rebased_by_the_parity_and_the_yen_stand(build: Build) ->
     assert others == {**dict.fromkeys(("CHN", "DEU", "FRA", "KOR", "USA"), "revised"), "JPN": "rebased_by_ppp"}
     # The United Kingdom's difference is none at the precision of the quotation.
     statements = build.rows(
-        "select value from intermediate.int_figure_statement where source_code = 'oecd_anberd' "
+        "select value from quality.figure_statement where source_code = 'oecd_anberd' "
         "and entity_code = 'GBR' and figure_key like '%period_start 2018%' order by known_on"
     )
     assert len(statements) == 2
@@ -76,7 +76,7 @@ def test_the_world_banks_shares_of_2021_and_2026(build: Build) -> None:
 
 
 def test_figures_are_compared_by_the_keys_of_the_contracts() -> None:
-    model = PROJECT_ROOT / "dbt_project" / "models" / "intermediate" / "revisions" / "int_figure_statement.sql"
+    model = PROJECT_ROOT / "dbt_project" / "models" / "quality" / "figure_statement.sql"
     calls = re.findall(r"figure_statements\(\s*'(\w+)',\s*\[([^\]]*)\]", model.read_text(encoding="utf-8"))
     assert len(calls) == 5
     for table, key in calls:

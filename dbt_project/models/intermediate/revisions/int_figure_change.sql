@@ -16,7 +16,7 @@ with ordered as (
             order by known_on, is_bundled desc, ingested_at, edition_id
         ) as value_before,
         max(rounded_to) over (partition by source_code, table_name, figure_key) as step
-    from {{ ref('int_figure_statement') }}
+    from {{ ref('figure_statement') }}
     where value is not null
 ),
 

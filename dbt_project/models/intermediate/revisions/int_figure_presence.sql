@@ -2,7 +2,7 @@
 -- and the other has not. New periods are no revision, and a quotation or a trimmed edition says nothing of what it lacks.
 with stated as (
     select *
-    from {{ ref('int_figure_statement') }}
+    from {{ ref('figure_statement') }}
     where value is not null and not is_quotation
 ),
 

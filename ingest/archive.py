@@ -63,6 +63,28 @@ def copy_atomically(path: Path, target: Path) -> None:
     temporary.replace(target)
 
 
+def clear_leftovers(*roots: Path) -> list[Path]:
+    """Delete temporary files (`.<name>.<process>.tmp`) of processes that are no more; returns their paths."""
+    cleared = []
+    for root in roots:
+        for path in root.rglob(".*.tmp"):
+            process = path.name.split(".")[-2]
+            if process.isdigit() and not _is_running(int(process)):
+                path.unlink(missing_ok=True)
+                cleared.append(path)
+    return cleared
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 class Archive:
     """The archive below one directory."""
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from ingest import load, quarantine, workfile
-from ingest.archive import write_atomically
+from ingest.archive import clear_leftovers, write_atomically
 from ingest.errors import IngestError
 from ingest.lake import Edition
 from ingest.settings import Settings
@@ -276,6 +276,7 @@ def prepare(settings: Settings, *, as_of: date | None = None, progress: Progress
     """Make the work file anew over the committed editions; returns its path. Nothing has passed on it yet."""
     with timed(progress, "prepare"):
         _state_file(settings).unlink(missing_ok=True)
+        clear_leftovers(settings.archive, settings.lake, settings.quarantine)
         state = WorkState(
             build_id=uuid.uuid4().hex,
             fingerprint=fingerprint.of_inputs(settings, as_of=as_of),

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from ingest.archive import Archive, sha256_of
+from ingest.archive import Archive, clear_leftovers, sha256_of
 from ingest.errors import LakeError
 from tests.factories import synthetic_source
 
@@ -65,3 +68,18 @@ def test_changed_bytes_are_noticed(tmp_path: Path) -> None:
 def test_absent_bytes_are_named(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="holds no bytes"):
         Archive(tmp_path).get("synthetic_source", "0" * 64)
+
+
+def test_temporary_files_of_dead_processes_are_cleared(tmp_path: Path) -> None:
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    left = tmp_path / "lake" / "a" / f".x.parquet.{int(dead.stdout)}.tmp"
+    kept = [
+        left.with_name(f".x.parquet.{os.getpid()}.tmp"),
+        left.with_name("x.parquet"),
+        left.with_name(".other.tmp"),
+    ]
+    left.parent.mkdir(parents=True)
+    for path in (left, *kept):
+        path.write_bytes(b"half")
+    assert clear_leftovers(tmp_path / "lake", tmp_path / "not there") == [left]
+    assert all(path.exists() for path in kept)

@@ -12,8 +12,10 @@ A reader sees only files that a commit record names, so a load that dies half-wa
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -25,6 +27,8 @@ import polars as pl
 from ingest import plain_yaml, vocabulary
 from ingest.archive import sha256_of, write_atomically
 from ingest.errors import ContractError, LakeError
+
+_NO_ROOM = 1 << 20
 
 CONTRACTS_FILE = Path(__file__).resolve().parent / "contracts.yml"
 
@@ -479,6 +483,13 @@ def quarantined(edition: Edition, rejected: pl.DataFrame) -> pl.DataFrame:
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
-    """Write a frame as the lake's Parquet files are written."""
+    """Write a frame as the lake's Parquet files are written; raises OSError where there is no room."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.write_parquet(path, compression="zstd", statistics=True)
+    try:
+        frame.write_parquet(path, compression="zstd", statistics=True)
+    except pl.exceptions.PolarsError as error:
+        # Of a disk that is full at the end of the file Polars says "Invalid thrift: transport error".
+        is_full = shutil.disk_usage(path.parent).free < _NO_ROOM or "transport error" in str(error)
+        raise OSError(
+            errno.ENOSPC if is_full else errno.EIO, f"rows cannot be written: {error}", str(path)
+        ) from error

@@ -43,7 +43,7 @@ class StorageError(RunError):
     """The disk is full, or something may not be written."""
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _FULL_TEXT = ("No space left on device", "File too large", "Disk quota exceeded", "Failed to offload data block")
 _CLOSED_TEXT = ("Read-only file system", "Permission denied", "Operation not permitted")

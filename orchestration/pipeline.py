@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from ingest import load, quarantine, workfile
+from ingest import lake, load, quarantine, workfile
 from ingest.archive import clear_leftovers, write_atomically
 from ingest.errors import IngestError
 from ingest.lake import Edition
@@ -548,7 +548,7 @@ def _shorten(text: str, length: int = 300) -> str:
 def _write_frame(frame: pl.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    frame.write_parquet(temporary)
+    lake.write_parquet(frame, temporary)
     temporary.replace(path)
 
 

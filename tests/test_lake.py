@@ -218,3 +218,16 @@ def test_quarantined_rows_reach_the_work_file(settings: Settings) -> None:
     connection.close()
     assert kept == [("A",)]
     assert len(found) == 1 and found[0][:2] == ("synthetic_source", "deal") and "below 0" in found[0][2]
+
+
+@pytest.mark.parametrize("said", ["Invalid thrift: transport error", "No space left on device (os error 28)"])
+def test_rows_that_cannot_be_written_are_an_error_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError(f"parquet: File out of specification: {said}")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    with pytest.raises(OSError, match="rows cannot be written") as raised:
+        lake.write_parquet(pl.DataFrame({"a": [1]}), tmp_path / "x.parquet")
+    assert raised.value.filename == str(tmp_path / "x.parquet")

@@ -142,7 +142,9 @@ def build_docs(docs_dir: Path, stage: Stage, results: Sequence[CheckResult], val
     entries = []
     for (schema, table), group in groupby(results, key=lambda result: (result.table_schema, result.table_name)):
         validation = pages.get(f"{schema}.{table}")
-        entry = _entry(f"{schema}.{table}", list(group), page=None if validation is None else f"{table}.html")
+        # A table whose checks were not all run again keeps its page.
+        has_page = validation is not None or (folder / f"{table}.html").exists()
+        entry = _entry(f"{schema}.{table}", list(group), page=f"{table}.html" if has_page else None)
         entries.append(entry)
         if validation is not None:
             write_atomically(folder / f"{table}.html", _table_page(entry, validation).encode())

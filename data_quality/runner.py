@@ -11,8 +11,8 @@ import contextlib
 import json
 import os
 import warnings
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -82,31 +82,38 @@ def run_checks(
     docs_dir: Path | None = None,
     tables: Collection[str] | None = None,
     as_of: date | None = None,
+    earlier: Mapping[str, CheckResult] | None = None,
 ) -> list[CheckResult]:
     """Run the checks of a stage on the work file, which is opened read-only; returns one result per check.
 
     `tables` restricts the run to some relations; with `docs_dir`, the results are also written there as Data
     Docs. `as_of` is that of a work file over past publications: a table may then be empty because nothing had been
-    published, so that its row count is passed over. The order is that of :func:`check_specs`. Nothing is raised for
-    a check that fails or cannot run.
+    published, so that its row count is passed over. Checks of which `earlier` has the result are not run again, and
+    the page of such a table in the Data Docs stays the one of its last full run. The order is that of
+    :func:`check_specs`. Nothing is raised for a check that fails or cannot run.
     """
+    known = dict(earlier or {})
     specs = [spec for spec in check_specs(stage) if tables is None or spec.table_name in tables]
     row_counts, loaded = _contents(settings, specs)
     outcomes: dict[str, CheckResult] = {}
     due = []
     for spec in specs:
+        if spec.check_id in known:
+            outcomes[spec.check_id] = known[spec.check_id]
+            continue
         empty = row_counts.get((spec.table_schema, spec.table_name)) == 0
         not_yet = as_of is not None and empty and spec.expectation_type == _ROW_COUNT
         if loaded.issuperset(spec.requires) and not not_yet:
             due.append(spec)
         else:
             outcomes[spec.check_id] = _result(spec, success=True, observed_value=NO_ROWS, element_count=0)
+    partly = {f"{known[name].table_schema}.{known[name].table_name}" for name in known}
     validations = []
     with _quiet(), _datasources(settings, {spec.table_schema for spec in due}) as datasources:
         for (schema, table), group in groupby(due, key=lambda spec: (spec.table_schema, spec.table_name)):
             found, validation = _check_table(datasources[schema], table, list(group), row_counts.get((schema, table)))
             outcomes.update((result.check_id, result) for result in found)
-            if validation is not None:
+            if validation is not None and f"{schema}.{table}" not in partly:
                 validations.append(validation)
         results = [outcomes[spec.check_id] for spec in specs]
         if docs_dir is not None:
@@ -119,6 +126,17 @@ def run_checks(
 def blocking_failures(results: Sequence[CheckResult]) -> list[CheckResult]:
     """The failed checks of severity `fail`: nothing downstream of them may be published."""
     return [result for result in results if not result.success and result.severity == "fail"]
+
+
+def results_from(frame: pl.DataFrame, stage: Stage) -> list[CheckResult]:
+    """Results that were kept as :func:`results_frame` writes them, of the checks of a stage that are still made."""
+    outcomes = {row["check_id"]: row for row in frame.iter_rows(named=True)}
+    names = [field.name for field in fields(CheckResult) if field.name not in CheckSpec.__dataclass_fields__]
+    return [
+        _result(spec, **{name: outcomes[spec.check_id][name] for name in names})
+        for spec in check_specs(stage)
+        if spec.check_id in outcomes
+    ]
 
 
 def results_frame(results: Sequence[CheckResult]) -> pl.DataFrame:

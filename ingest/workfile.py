@@ -7,6 +7,7 @@ has the reviewed tables. dbt reads these relations and no file.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -82,37 +83,62 @@ def prepare(settings: Settings, *, as_of: date | None = None) -> Path:
     path = settings.work_file
     for leftover in (path, path.with_suffix(".duckdb.wal")):
         leftover.unlink(missing_ok=True)
-    store = Lake(settings.lake)
-    held_back = restricted_sources() if settings.audience == "public" else frozenset[str]()
-    editions = [
-        e
-        for e in store.editions()
-        if (as_of is None or date.fromisoformat(e.published_on) <= as_of) and e.source_code not in held_back
-    ]
-    known = {edition.edition_id for edition in editions}
     connection = connect(path, settings)
     try:
         connection.execute("create schema lake")
         connection.execute("create schema vocabulary")
-        for name, rules in lake.contracts().items():
-            files = [
-                file
-                for edition in editions
-                for load in edition.tables
-                if load.table_name == name
-                for file in [settings.lake / load.file]
-            ]
-            store.require(files)
-            _create_view(connection, f"lake.{name}", files, rules)
-        _create_table(connection, "lake.edition", edition_frame(editions))
-        _create_table(connection, "lake.file_account", account_frame(editions))
+        _catalogue(connection, settings, lake.contracts(), as_of)
         _create_table(connection, "lake.source", source_frame())
-        _create_table(connection, "lake.quarantine", quarantine_frame(store, known))
         for name in vocabulary.tables():
             _create_table(connection, f"vocabulary.{name}", vocabulary.table(name))
     finally:
         connection.close()
     return path
+
+
+def refresh(settings: Settings, tables: Collection[str], *, as_of: date | None = None) -> Path:
+    """Bring canonical tables, editions and quarantine of a work file up to the committed editions; returns its path.
+
+    What dbt has built from them stays as it is. Raises LakeError where a committed Parquet file is gone.
+    """
+    connection = connect(settings.work_file, settings)
+    try:
+        chosen = {name: rules for name, rules in lake.contracts().items() if name in tables}
+        _catalogue(connection, settings, chosen, as_of)
+    finally:
+        connection.close()
+    return settings.work_file
+
+
+def editions_in(settings: Settings, *, as_of: date | None = None) -> list[Edition]:
+    """The committed editions that a work file stands on."""
+    held_back = restricted_sources() if settings.audience == "public" else frozenset[str]()
+    return [
+        e
+        for e in Lake(settings.lake).editions()
+        if (as_of is None or date.fromisoformat(e.published_on) <= as_of) and e.source_code not in held_back
+    ]
+
+
+def _catalogue(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    tables: Mapping[str, lake.Contract],
+    as_of: date | None,
+) -> None:
+    """Views over the files of canonical tables, and the tables of editions and quarantine."""
+    store = Lake(settings.lake)
+    editions = editions_in(settings, as_of=as_of)
+    for name, rules in tables.items():
+        files = [
+            settings.lake / load.file for edition in editions for load in edition.tables if load.table_name == name
+        ]
+        store.require(files)
+        _create_view(connection, f"lake.{name}", files, rules)
+    _create_table(connection, "lake.edition", edition_frame(editions))
+    _create_table(connection, "lake.file_account", account_frame(editions))
+    known = {edition.edition_id for edition in editions}
+    _create_table(connection, "lake.quarantine", quarantine_frame(store, known))
 
 
 def restricted_sources() -> frozenset[str]:
@@ -225,10 +251,10 @@ def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: list[P
     else:
         columns = ", ".join(f"cast(null as {column.sql_type}) as {column.name}" for column in rules.columns)
         body = f"select {columns} where false"
-    connection.execute(f"create view {name} as {body}")
+    connection.execute(f"create or replace view {name} as {body}")
 
 
 def _create_table(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     connection.register("_frame", frame)
-    connection.execute(f"create table {name} as select * from _frame")
+    connection.execute(f"create or replace table {name} as select * from _frame")
     connection.unregister("_frame")

@@ -26,16 +26,25 @@ def engines() -> dict[str, str]:
 
 def of_inputs(settings: Settings, *, as_of: date | None = None) -> str:
     """Digest of committed editions, vocabulary, suites, dbt project, code and engines, as hexadecimal SHA-256."""
-    digest = hashlib.sha256()
-    for name, number in engines().items():
-        digest.update(f"{name}={number}\n".encode())
-    digest.update(f"as_of={as_of}\n".encode())
-    digest.update(f"audience={settings.audience}\n".encode())
-    packages = [PROJECT_ROOT / name for name in ("ingest", "data_quality", "orchestration")]
-    for root in [*packages, settings.dbt_project]:
+    digest = _setting(settings, as_of)
+    for root in _roots(settings):
         _add(digest, root, _files(root))
     records = settings.lake / "_editions"
     _add(digest, records, sorted(records.glob("*/*.json")))
+    return digest.hexdigest()
+
+
+def of_code(settings: Settings, *, as_of: date | None = None) -> str:
+    """Digest of all that `of_inputs` covers except the editions, as hexadecimal SHA-256.
+
+    The rows of the bundled edition are editions once they are loaded: of their files only the names count here.
+    """
+    digest = _setting(settings, as_of)
+    for root in _roots(settings):
+        files = list(_files(root))
+        rows = [path for path in files if path.parent.name == "edition" and path.parents[2].name == "sources"]
+        digest.update("\n".join(path.relative_to(root).as_posix() for path in rows).encode())
+        _add(digest, root, [path for path in files if path not in set(rows)])
     return digest.hexdigest()
 
 
@@ -46,6 +55,19 @@ def of_dbt_project(settings: Settings) -> str:
         digest.update(f"{name}={version(name)}\n".encode())
     _add(digest, settings.dbt_project, _files(settings.dbt_project))
     return digest.hexdigest()
+
+
+def _setting(settings: Settings, as_of: date | None) -> hashlib._Hash:
+    digest = hashlib.sha256()
+    for name, number in engines().items():
+        digest.update(f"{name}={number}\n".encode())
+    digest.update(f"as_of={as_of}\n".encode())
+    digest.update(f"audience={settings.audience}\n".encode())
+    return digest
+
+
+def _roots(settings: Settings) -> list[Path]:
+    return [*(PROJECT_ROOT / name for name in ("ingest", "data_quality", "orchestration")), settings.dbt_project]
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -27,13 +27,13 @@ from ingest.errors import IngestError
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
-from orchestration import fingerprint, model_docs, release, retention
+from orchestration import fingerprint, model_docs, release, retention, selective
 from orchestration.errors import BlockedError, BuildError, PartlyFetchedError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
 
 if TYPE_CHECKING:
-    from data_quality.runner import CheckResult
+    from data_quality.runner import CheckResult, CheckSpec
 
 Stage = Literal["lake", "marts"]
 
@@ -72,6 +72,8 @@ class NodeResult:
     failures: int | None
     message: str | None
     seconds: float
+    # Built by an earlier run, and reached by no change since.
+    is_carried: bool = False
 
     @property
     def ok(self) -> bool:
@@ -135,6 +137,9 @@ class WorkState:
     as_of: str | None
     passed: tuple[str, ...] = ()
     blocked: str | None = None
+    # Relations that are not what the last published work file held; None where all was made anew.
+    stale: tuple[str, ...] | None = None
+    is_new_day: bool = True
 
 
 def load_source(settings: Settings, code: str, *, force: bool = False, progress: Progress = silent) -> list[Edition]:
@@ -272,23 +277,38 @@ def parse_to(code: str, paths: Sequence[Path], target: Path, *, published_on: da
     return written
 
 
-def prepare(settings: Settings, *, as_of: date | None = None, progress: Progress = silent) -> Path:
-    """Make the work file anew over the committed editions; returns its path. Nothing has passed on it yet."""
+def prepare(
+    settings: Settings, *, as_of: date | None = None, force: bool = False, progress: Progress = silent
+) -> Path:
+    """Bring the work file to the committed editions; returns its path. Nothing has passed on it yet.
+
+    Where it is the one that was published last and nothing but editions has changed, what they do not reach stays;
+    otherwise, or with `force`, the file is made anew.
+    """
     with timed(progress, "prepare"):
         _state_file(settings).unlink(missing_ok=True)
         clear_leftovers(settings.archive, settings.lake, settings.quarantine)
+        before, now = None if force else selective.kept(settings), selective.basis(settings, as_of=as_of)
+        selective.forget(settings)
         state = WorkState(
             build_id=uuid.uuid4().hex,
             fingerprint=fingerprint.of_inputs(settings, as_of=as_of),
             as_of=as_of.isoformat() if as_of else None,
         )
-        for made in (settings.work / "checks", settings.work / "data_docs"):
-            shutil.rmtree(made, ignore_errors=True)
-        path = workfile.prepare(settings, as_of=as_of)
+        if before is not None and before.code == now.code and _has_results(settings):
+            changed = before.changed(now)
+            path = workfile.refresh(settings, {name.partition(".")[2] for name in changed}, as_of=as_of)
+            manifest = _manifest(settings, progress)
+            models = selective.relations_of(manifest, selective.stale_models(manifest, changed))
+            state = replace(state, stale=tuple(sorted(changed | models)), is_new_day=before.day != now.day)
+        else:
+            for made in (settings.work / "checks", settings.work / "data_docs"):
+                shutil.rmtree(made, ignore_errors=True)
+            path = workfile.prepare(settings, as_of=as_of)
         connection = workfile.connect(path, settings)
         try:
-            connection.execute("create schema run")
-            connection.execute("create table run.build as select ? as build_id", [state.build_id])
+            connection.execute("create schema if not exists run")
+            connection.execute("create or replace table run.build as select ? as build_id", [state.build_id])
         finally:
             connection.close()
         _write_state(settings, state)
@@ -306,8 +326,7 @@ def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> l
     with timed(progress, f"check {stage}"):
         state = _require_state(settings)
         _write_state(settings, _without(state, stage))
-        as_of = date.fromisoformat(state.as_of) if state.as_of else None
-        results = runner.run_checks(settings, stage, docs_dir=settings.work / "data_docs", as_of=as_of)
+        results = _run_checks(settings, stage, state)
         _write_frame(runner.results_frame(results), checks_file(settings, stage))
         blocking = runner.blocking_failures(results)
         passed = _without(state, stage)
@@ -317,6 +336,38 @@ def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> l
             passed = replace(passed, passed=(*passed.passed, stage))
         _write_state(settings, passed)
     return results
+
+
+def _run_checks(settings: Settings, stage: Stage, state: WorkState) -> list[CheckResult]:
+    """Results of a stage; on a work file that was brought up to date, only of what a change reaches, else as kept."""
+    from data_quality import runner
+
+    docs = settings.work / "data_docs"
+    as_of = date.fromisoformat(state.as_of) if state.as_of else None
+    if state.stale is None:
+        return runner.run_checks(settings, stage, docs_dir=docs, as_of=as_of)
+    before = {r.check_id: r for r in runner.results_from(pl.read_parquet(checks_file(settings, stage)), stage)}
+    stale = {
+        spec.check_id
+        for spec in runner.check_specs(stage)
+        if spec.check_id not in before
+        or (spec.requires and selective.EDITION in state.stale)
+        or selective.is_stale(
+            _of(spec), str(spec.kwargs.get("query") or ""), state.stale, is_new_day=state.is_new_day
+        )
+    }
+    kept = {name: before[name] for name in before if name not in stale}
+    results = runner.run_checks(settings, stage, docs_dir=docs, as_of=as_of, earlier=kept)
+    # A table of which only some checks were run keeps its page; where one came out otherwise, all of it is run.
+    differing = {_of(r) for r in results if r.check_id in before and r.success != before[r.check_id].success}
+    if again := differing & {_of(r) for r in results if r.check_id not in stale}:
+        kept = {r.check_id: r for r in results if _of(r) not in again}
+        results = runner.run_checks(settings, stage, docs_dir=docs, as_of=as_of, earlier=kept)
+    return results
+
+
+def _of(spec: CheckSpec) -> str:
+    return f"{spec.table_schema}.{spec.table_name}"
 
 
 def raise_for_block(settings: Settings) -> None:
@@ -348,7 +399,7 @@ def build_models(
         is_current = fingerprint.of_inputs(settings, as_of=as_of) == state.fingerprint
         state = _without(state, "marts") if select and is_current else _without(state, "models", "marts")
         _write_state(settings, state)
-        nodes = _dbt_build(settings, select, progress)
+        nodes = _build_stale(settings, state, progress) if select is None else _dbt_build(settings, select, progress)
         report = BuildReport(
             models=[node for node in nodes if node.kind != "test"],
             tests=[node for node in nodes if node.kind == "test"],
@@ -442,6 +493,9 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             model_docs=_model_docs(settings, progress),
         )
         made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
+        # What stands in the lake now may be newer than what was built: only the inputs of this release are kept.
+        if fingerprint.of_inputs(settings, as_of=as_of) == state.fingerprint:
+            selective.keep(settings, selective.basis(settings, as_of=as_of))
         retention.prune(settings)
     return made, True
 
@@ -478,7 +532,7 @@ def run(
             return report
         for code in discover():
             report.editions += load_source(settings, code, force=force, progress=watch)
-        prepare(settings, as_of=as_of, progress=watch)
+        prepare(settings, as_of=as_of, force=force, progress=watch)
         report.checks["lake"] = counts(check(settings, "lake", progress=watch))
         raise_for_block(settings)
         report.build = build_models(settings, progress=watch)
@@ -497,6 +551,10 @@ def counts(results: Sequence[CheckResult]) -> Counts:
     return Counts(passed=len(results) - len(missed), warned=len(missed) - failed, failed=failed)
 
 
+def _has_results(settings: Settings) -> bool:
+    return all(checks_file(settings, name).exists() for name in (*GATES, "code"))
+
+
 def checks_file(settings: Settings, stage: str) -> Path:
     """Where the results of a stage (lake, models or marts) are kept, or the models' code, as Parquet."""
     return settings.work / "checks" / f"{stage}.parquet"
@@ -506,7 +564,8 @@ def read_state(settings: Settings) -> WorkState | None:
     """What stands in the work file, or None if there is none or it was left half-made."""
     try:
         raw: dict[str, Any] = json.loads(_state_file(settings).read_text(encoding="utf-8"))
-        return WorkState(**{**raw, "passed": tuple(raw["passed"])})
+        stale = raw.get("stale")
+        return WorkState(**{**raw, "passed": tuple(raw["passed"]), "stale": None if stale is None else tuple(stale)})
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -565,7 +624,8 @@ def _nodes_frame(nodes: Sequence[NodeResult]) -> pl.DataFrame:
         "message": pl.String(),
         "seconds": pl.Float64(),
     }
-    return pl.DataFrame([asdict(node) for node in nodes], schema=schema, orient="row")
+    rows = [{name: value for name, value in asdict(node).items() if name in schema} for node in nodes]
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _outcome(node: NodeResult) -> str:
@@ -629,6 +689,28 @@ def _code_frame(results: Sequence[Any]) -> pl.DataFrame:
         if str(node.resource_type) == "model"
     ]
     return pl.DataFrame(rows, schema=_CODE_SCHEMA, orient="row")
+
+
+def _build_stale(settings: Settings, state: WorkState, progress: Progress) -> list[NodeResult]:
+    """Every node of the project, built as far as a change reaches it, else as it was built before."""
+    if state.stale is None:
+        return _dbt_build(settings, None, progress)
+    manifest = _manifest(settings, progress)
+    ids = selective.stale_models(manifest, state.stale)
+    nodes = manifest["nodes"]
+    models = sorted(nodes[i]["name"] for i in ids if nodes[i]["resource_type"] == "model")
+    built = _dbt_build(settings, models, progress) if models else []
+    fresh = {node.unique_id for node in built}
+    before = list(pl.read_parquet(checks_file(settings, "models")).iter_rows(named=True))
+    carried = [NodeResult(**row, is_carried=True) for row in before if row["unique_id"] not in fresh]
+    # In the order of references, as a whole build has it.
+    order = {row["unique_id"]: place for place, row in enumerate(before)}
+    return sorted([*built, *carried], key=lambda node: order.get(node.unique_id, len(order)))
+
+
+def _manifest(settings: Settings, progress: Progress) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(dbt_manifest(settings, progress=progress).read_text(encoding="utf-8"))
+    return content
 
 
 def _is_test(node: Any) -> bool:

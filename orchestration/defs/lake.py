@@ -38,7 +38,9 @@ def lake_assets() -> dg.AssetsDefinition:
     def lake_step(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         with failing_loudly():
-            pipeline.prepare(warehouse.settings, as_of=warehouse.as_of, progress=warehouse.progress)
+            pipeline.prepare(
+                warehouse.settings, as_of=warehouse.as_of, force=warehouse.force, progress=warehouse.progress
+            )
             before = metadata.rows_before(context.instance, context.selected_asset_keys)
             for (schema, table), summary in preview.of_relations(warehouse.settings, ("lake", "vocabulary")).items():
                 key = keys.relation(schema, table)

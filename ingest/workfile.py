@@ -127,18 +127,29 @@ def _catalogue(
     as_of: date | None,
 ) -> None:
     """Views over the files of canonical tables, and the tables of editions and quarantine."""
-    store = Lake(settings.lake)
     editions = editions_in(settings, as_of=as_of)
     for name, rules in tables.items():
-        files = [
-            settings.lake / load.file for edition in editions for load in edition.tables if load.table_name == name
-        ]
-        store.require(files)
+        files = files_of(settings, editions, name)
         _create_view(connection, f"lake.{name}", files, rules)
-    _create_table(connection, "lake.edition", edition_frame(editions))
-    _create_table(connection, "lake.file_account", account_frame(editions))
+    for name, frame in records(settings, editions).items():
+        _create_table(connection, name, frame)
+
+
+def files_of(settings: Settings, editions: list[Edition], table_name: str) -> list[Path]:
+    """The Parquet files that editions contributed to a canonical table; raises LakeError where one is gone."""
+    return Lake(settings.lake).require(
+        settings.lake / load.file for edition in editions for load in edition.tables if load.table_name == table_name
+    )
+
+
+def records(settings: Settings, editions: list[Edition]) -> dict[str, pl.DataFrame]:
+    """The tables that say what has been loaded, by schema and name."""
     known = {edition.edition_id for edition in editions}
-    _create_table(connection, "lake.quarantine", quarantine_frame(store, known))
+    return {
+        "lake.edition": edition_frame(editions),
+        "lake.file_account": account_frame(editions),
+        "lake.quarantine": quarantine_frame(Lake(settings.lake), known),
+    }
 
 
 def restricted_sources() -> frozenset[str]:

@@ -105,10 +105,11 @@ def test_release_and_history_hold_no_secret(built: Home) -> None:
         )
 
 
-def test_lock_pins_hashes_and_no_address() -> None:
-    lock = (PROJECT_ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "least"), [("requirements.lock", 100), ("requirements-spark.lock", 50)])
+def test_lock_pins_hashes_and_no_address(name: str, least: int) -> None:
+    lock = (PROJECT_ROOT / name).read_text(encoding="utf-8")
     entries = re.findall(r"^[\w.\[\]-]+==(?:[^\n]*\\\n)*[^\n]*", lock, re.MULTILINE)
-    assert len(entries) > 100
+    assert len(entries) > least
     assert all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in lock
 

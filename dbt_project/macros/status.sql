@@ -26,5 +26,6 @@
     {%- for expression in expressions -%}
         {%- do ranks.append('coalesce(' ~ status_rank(expression) ~ ', 0)') -%}
     {%- endfor -%}
-    {{ status_of_rank('greatest(' ~ (ranks | join(', ')) ~ ')') }}
+    {# A single standing is the worst there is; Spark's greatest wants two. #}
+    {{ status_of_rank('greatest(' ~ (ranks | join(', ')) ~ ')' if ranks | length > 1 else ranks[0]) }}
 {%- endmacro %}

@@ -483,6 +483,42 @@ def rollback(
     terminal.console().print(f"Release {made.release_id} is current. The withdrawn one is kept: biopharma releases.")
 
 
+Place = Annotated[str | None, typer.Argument(help="Address, such as s3://bucket/folder; default: BIOPHARMA_REMOTE.")]
+
+
+@app.command()
+def push(
+    url: Place = None,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Archive and lake, without the release.")] = False,
+) -> None:
+    """Copy archive, lake and the current release to S3 or another remote place."""
+    from ingest.remote import Remote
+    from orchestration import remote, terminal
+
+    place = Remote.from_env(url)
+    done = remote.push(Settings.from_env(), place, with_release=not data_only)
+    terminal.console().print(f"{done.files} files ({done.size_bytes / 1e6:.1f} MB) copied to {place.url}.")
+
+
+@app.command()
+def pull(
+    url: Place = None,
+    release_to: Annotated[
+        Path | None, typer.Option("--release-to", help="Copy the current release there into this folder instead.")
+    ] = None,
+) -> None:
+    """Copy archive and lake from a remote place, for a run here; or its current release, to read it."""
+    from ingest.remote import Remote
+    from orchestration import remote, terminal
+
+    place, out = Remote.from_env(url), terminal.console()
+    if release_to is not None:
+        out.print(f"Release in {remote.pull_release(place, release_to)}.", soft_wrap=True)
+        return
+    done = remote.pull(Settings.from_env(), place)
+    out.print(f"{done.files} files ({done.size_bytes / 1e6:.1f} MB) copied from {place.url}.")
+
+
 @app.command()
 def sources() -> None:
     """List every source: who publishes it, under which licence, its last edition, its age, its rows, or why none."""
@@ -650,6 +686,8 @@ _MENU = {
         "up": "biopharma up --port 3000",
         "ui": "biopharma ui --port 3001",
         "doctor": "biopharma doctor",
+        "push": "biopharma push s3://bucket/biopharma",
+        "pull": "biopharma pull s3://bucket/biopharma --release-to releases",
         "version": "biopharma version",
     },
 }

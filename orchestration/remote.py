@@ -1,0 +1,113 @@
+"""Releases on any fsspec path: pushed file by file, and made current by one small file that is written last.
+
+    <url>/releases/0004/...   the files of a release, as its manifest lists them
+    <url>/current.json        {"release_id": "0004", "manifest_sha256": "..."}
+
+Whoever pulls reads `current.json` first and then only files of that release, each checked against the manifest: an
+old release or a new one, never a mixture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest import remote as lake_remote
+from ingest.remote import Remote, RemoteError, Transfer
+from ingest.settings import Settings
+from orchestration import reader, release
+from orchestration.lock import exclusive
+
+CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a remote place has as its current release."""
+
+    release_id: str
+    manifest_sha256: str
+
+
+def push(settings: Settings, remote: Remote, *, with_release: bool = True) -> Transfer:
+    """Copy archive, lake and the current release to a remote place, and make the release current there.
+
+    Raises RemoteError, LakeError for damaged files, and ReleaseError where the release does not verify here.
+    """
+    with exclusive(settings, "pushing to a remote place"):
+        done = lake_remote.push(settings, remote)
+        if with_release:
+            _push_release(reader.release_dir(settings, None), remote, done)
+    return done
+
+
+def pull(settings: Settings, remote: Remote) -> Transfer:
+    """Copy archive and lake from a remote place, for a run on this machine; raises RemoteError."""
+    with exclusive(settings, "pulling from a remote place"):
+        return lake_remote.pull(settings, remote)
+
+
+def current(remote: Remote) -> Published | None:
+    """The current release of a remote place, or None if it has none."""
+    content = remote.read(CURRENT)
+    return Published(**json.loads(content)) if content is not None else None
+
+
+def pull_release(remote: Remote, folder: Path) -> Path:
+    """Copy the current release of a remote place into a new directory below a folder; returns the directory.
+
+    A release that is there already is kept as it is. Raises RemoteError where there is none or a file is not what the
+    manifest says, and ReleaseError where the whole does not verify.
+    """
+    published = current(remote)
+    if published is None:
+        raise RemoteError("there is no release", file=remote.url, remedy="Push one: biopharma push.")
+    target = lake_remote.inside(folder, published.release_id)
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{published.release_id}.tmp-", dir=folder))
+    try:
+        at = f"releases/{published.release_id}"
+        remote.get(f"{at}/{release.MANIFEST}", building / release.MANIFEST, sha256=published.manifest_sha256)
+        for name, entry in release.read(building).manifest["files"].items():
+            remote.get(f"{at}/{name}", lake_remote.inside(building, name), sha256=entry["sha256"])
+        release.verify(building)
+        building.chmod(0o755)
+        building.rename(target)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return target
+
+
+def _push_release(directory: Path, remote: Remote, done: Transfer) -> None:
+    release.verify(directory)
+    manifest = directory / release.MANIFEST
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    if (there := current(remote)) and there.manifest_sha256 == digest:
+        return
+    at = f"releases/{directory.name}"
+    present = remote.names(at)
+    if release.MANIFEST in present and remote.read(f"{at}/{release.MANIFEST}") != manifest.read_bytes():
+        raise RemoteError(
+            f"another release has the number {directory.name} there",
+            file=f"{remote.url}/{at}",
+            remedy="Releases are pushed to a place from one installation; take another place.",
+        )
+    for name in sorted(release.read(directory).manifest["files"]):
+        if present.get(name) != (directory / name).stat().st_size:
+            done.add(remote.put(directory / name, f"{at}/{name}"))
+    done.add(remote.put(manifest, f"{at}/{release.MANIFEST}"))
+    descriptor, path = tempfile.mkstemp(suffix=".json")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            json.dump({"release_id": directory.name, "manifest_sha256": digest}, stream)
+        done.add(remote.put(Path(path), CURRENT))
+    finally:
+        Path(path).unlink(missing_ok=True)

@@ -1,0 +1,162 @@
+"""Archive, lake and releases on S3, played by moto's server on loopback; and on another folder of this disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import fsspec
+import pytest
+from moto.server import ThreadedMotoServer
+
+from ingest import remote as lake_remote
+from ingest.archive import Archive
+from ingest.errors import LakeError
+from ingest.lake import Lake
+from ingest.remote import Remote, RemoteError
+from ingest.settings import Settings
+from ingest.source import get
+from orchestration import release, remote
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Address of an S3 server on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(params=["s3", "disk"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Remote:
+    """A remote place with nothing in it."""
+    if request.param == "disk":
+        return Remote((tmp_path / "far").as_uri())
+    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "synthetic")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "synthetic")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    bucket = f"warehouse-{abs(hash(request.node.name)) % 10**8}"
+    fsspec.filesystem("s3").mkdir(bucket)
+    return Remote(f"s3://{bucket}/biopharma")
+
+
+@pytest.fixture
+def elsewhere(small: Settings, tmp_path: Path) -> Settings:
+    """Another machine's installation with nothing in it."""
+    return replace(small, home=tmp_path / "elsewhere")
+
+
+def test_lake_and_archive_arrive_elsewhere(
+    small: Settings, elsewhere: Settings, place: Remote, tmp_path: Path
+) -> None:
+    own = tmp_path / "rates.csv"
+    own.write_text("Date,USD\n", encoding="utf-8")
+    archived, _ = Archive(small.archive).put(get("ecb_fx"), own)
+    first = remote.push(small, place)
+    assert first.files > 3
+    assert remote.push(small, place).files == 0, "nothing has changed"
+
+    assert remote.pull(elsewhere, place).files > 2
+    assert Lake(elsewhere.lake).editions() == Lake(small.lake).editions()
+    assert all(Lake(elsewhere.lake).holds(edition) for edition in Lake(elsewhere.lake).editions())
+    assert Archive(elsewhere.archive).get("ecb_fx", archived.sha256).path.read_bytes() == own.read_bytes()
+    assert remote.pull(elsewhere, place).files == 0
+
+
+def test_a_release_is_read_elsewhere(small: Settings, place: Remote, tmp_path: Path) -> None:
+    remote.push(small, place)
+    mine = release.current(small)
+    assert mine is not None
+    there = remote.current(place)
+    assert there is not None
+    assert there.release_id == mine.release_id
+
+    directory = remote.pull_release(place, tmp_path / "readers")
+    release.verify(directory)
+    connection = duckdb.connect(str(directory / "warehouse.duckdb"), read_only=True)
+    try:
+        assert connection.execute("select release_id from catalog.release").fetchall() == [(mine.release_id,)]
+    finally:
+        connection.close()
+    assert remote.pull_release(place, tmp_path / "readers") == directory
+
+
+def test_a_push_that_dies_leaves_nothing_that_counts(
+    small: Settings, elsewhere: Settings, place: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the connection breaks: what is there is complete or does not count, and a second push ends it."""
+    put = Remote.put
+    total = remote.push(small, Remote(place.url + "-whole")).files
+    for at in range(0, total, 3):
+        count = 0
+
+        def breaking(self: Remote, path: Path, name: str, at: int = at) -> int:
+            nonlocal count
+            if count == at:
+                raise RemoteError("the connection broke", remedy="Push again.")
+            count += 1
+            return put(self, path, name)
+
+        broken = Remote(f"{place.url}-{at}")
+        monkeypatch.setattr(Remote, "put", breaking)
+        with pytest.raises(RemoteError, match="the connection broke"):
+            remote.push(small, broken)
+        monkeypatch.setattr(Remote, "put", put)
+        here = replace(elsewhere, home=elsewhere.home.with_name(f"elsewhere-{at}"))
+        remote.pull(here, broken)
+        assert all(Lake(here.lake).holds(edition) for edition in Lake(here.lake).editions())
+        if remote.current(broken) is not None:
+            release.verify(remote.pull_release(broken, here.home / "readers"))
+        remote.push(small, broken)
+        assert remote.pull_release(broken, here.home / "again").is_dir()
+
+
+def test_damage_there_is_noticed_and_nothing_is_taken(small: Settings, elsewhere: Settings, place: Remote) -> None:
+    remote.push(small, place)
+    edition = next(edition for edition in Lake(small.lake).editions() if edition.tables)
+    name = f"lake/{edition.tables[0].file}"
+    other = elsewhere.home.with_name("other.parquet")
+    other.write_bytes(b"PAR1 of somebody else")
+    place.put(other, name)
+    with pytest.raises(RemoteError, match="has not the hash that its manifest says"):
+        remote.pull(elsewhere, place)
+    assert edition.edition_id not in {e.edition_id for e in Lake(elsewhere.lake).editions()}
+
+
+def test_damage_here_is_not_pushed(small: Settings, place: Remote) -> None:
+    edition = next(edition for edition in Lake(small.lake).editions() if edition.tables)
+    path = small.lake / edition.tables[0].file
+    path.chmod(0o644)
+    path.write_bytes(b"damaged")
+    with pytest.raises(LakeError, match="gone or damaged"):
+        remote.push(small, place)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(small: Settings, place: Remote, tmp_path: Path) -> None:
+    remote.push(small, place)
+    there = remote.current(place)
+    assert there is not None
+    evil = tmp_path / "current.json"
+    evil.write_text(json.dumps({"release_id": "../outside", "manifest_sha256": there.manifest_sha256}))
+    place.put(evil, "current.json")
+    with pytest.raises(RemoteError, match="outside of its folder"):
+        remote.pull_release(place, tmp_path / "readers")
+    with pytest.raises(RemoteError, match="outside of its folder"):
+        lake_remote.inside(tmp_path, "/etc/passwd")
+
+
+def test_a_place_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BIOPHARMA_REMOTE", raising=False)
+    with pytest.raises(RemoteError, match="no remote place is named"):
+        Remote.from_env()
+    with pytest.raises(RemoteError, match="no address that can be written to"):
+        Remote("nonsense://bucket/folder")

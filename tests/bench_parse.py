@@ -215,7 +215,7 @@ def _print_loads() -> None:
             megabytes = sum(path.stat().st_size for path in paths) / 1e6
             print(
                 f"| {rows:,} | {len(paths)} | {megabytes:.0f} | {found['seconds']:.1f} | "
-                f"{found['rows'] / found['seconds']:,.0f} | {found['peak']:.0f} |",
+                f"{rows / found['seconds']:,.0f} | {found['peak']:.0f} |",
                 flush=True,
             )
 

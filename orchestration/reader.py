@@ -62,11 +62,11 @@ def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     )
     try:
         # Marts first, so that a query may name them without their schema; then nothing can be set any more.
-        # A progress bar would be written into what is piped elsewhere.
-        connection.execute("set enable_progress_bar = false")
         connection.execute("set search_path = 'marts,facts,vocabulary,quality,catalog'")
         # Another connection of this process to the same release has locked it for both.
         if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+            # A progress bar would be written into what is piped elsewhere.
+            connection.execute("set enable_progress_bar = false")
             connection.execute("set lock_configuration = true")
         yield connection
     finally:

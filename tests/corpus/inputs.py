@@ -576,7 +576,7 @@ INPUTS: list[Input] = [
         WB,
         "an indicator that is not taken",
         "LayoutError: none",
-        lambda: b.utf8(W).replace(b"GB.XPD.RSDV.GD.ZS", b"SP.POP.TOTL"),
+        lambda: b.utf8(W).replace(b"GB.XPD.RSDV.GD.ZS", b"EN.ATM.CO2E.KT"),
     ),
     Input(
         "wb-two-indicators",
@@ -696,7 +696,7 @@ INPUTS: list[Input] = [
         "cepii_baci",
         BACI,
         "no row follows the header",
-        "ContractError: none of 200 rows can be used",
+        "LayoutError: another type",
         lambda: b.utf8([T[0]]) + b"\n" * 200,
     ),
     # --- curated tables -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import dagster as dg
 
 from ingest.settings import Settings
 from orchestration import cadence, history
+from orchestration.defs.executor import build_executor
 
 # The run queue lets one run with this tag through at a time.
 BUILDS = {"biopharma/uses": "work_file"}
@@ -25,7 +26,7 @@ def warehouse_job() -> dg.UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.all() - dg.AssetSelection.groups("archive"),
         description="From the sources' editions to the published release. It asks no publisher.",
         tags=BUILDS,
-        executor_def=dg.in_process_executor,
+        executor_def=build_executor(),
     )
 
 

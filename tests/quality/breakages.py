@@ -164,7 +164,7 @@ _BY_CHECK = {
     "commodity_concordance__relationship__allowed": Breakage("relationship = 'zz'"),
     # site_role
     "site_role__evidence_names_its_object": Breakage("product_name = null"),
-    "site_role__place_has_country": Breakage("country_iso3 = null"),
+    "site_role__place_has_country": Breakage("country_iso3 = null, note = null"),
     "site_role__site_in_a_country": Breakage("country_iso3 = 'EUU'"),
     "site_role__one_country_per_site": Breakage("site_id = 'X'", "site_id = 'X', country_iso3 = 'USA'"),
     # company_fact

@@ -6,6 +6,8 @@ import re
 from datetime import date
 from typing import Any
 
+import duckdb
+import jinja2
 import pytest
 
 from ingest import lake
@@ -33,13 +35,31 @@ def test_japan_2018_was_rebased_by_the_parity_and_the_yen_stand(build: Build) ->
     )
     others = {found["entity_code"]: found["kind"] for found in kinds}
     assert others == {**dict.fromkeys(("CHN", "DEU", "FRA", "KOR", "USA"), "revised"), "JPN": "rebased_by_ppp"}
-    # The United Kingdom's difference is none at the precision of the quotation.
+    # Of the United Kingdom the quotation says what the OECD's table no longer does, which is no revision.
     statements = build.rows(
-        "select value from quality.figure_statement where source_code = 'oecd_anberd' "
-        "and entity_code = 'GBR' and figure_key like '%period_start 2018%' order by known_on"
+        "select activity_code, value, is_quotation from quality.figure_statement where source_code = 'oecd_anberd' "
+        "and entity_code = 'GBR' and year(period_start) = 2018 order by activity_code"
     )
-    assert len(statements) == 2
-    assert abs(statements[0]["value"] - statements[1]["value"]) <= 500_000
+    assert [tuple(row.values()) for row in statements] == [("C21", 658e6, True), ("_T", 36_644e6, True)]
+
+
+@pytest.mark.parametrize(("later", "changes"), [(658_499_999, 0), (657_500_001, 0), (658_500_001, 1)])
+def test_a_difference_below_the_precision_of_a_quotation_is_none(build: Build, later: int, changes: int) -> None:
+    model = PROJECT_ROOT / "dbt_project" / "models" / "intermediate" / "revisions" / "int_figure_change.sql"
+    template = jinja2.Environment(autoescape=False).from_string(model.read_text(encoding="utf-8"))
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{build.work_file}' as built (read_only)")
+        connection.execute(
+            "create table figure_statement as from built.quality.figure_statement "
+            "where source_code = 'oecd_anberd' and entity_code = 'GBR' and activity_code = 'C21' and is_quotation"
+        )
+        connection.execute(
+            "insert into figure_statement select * replace ("
+            f"{later} as value, date '2026-06-06' as known_on, false as is_quotation, 0 as rounded_to) "
+            "from figure_statement"
+        )
+        found = connection.execute(f"select n_statements, n_changes from ({template.render(ref=str)})").fetchall()
+    assert found == ([(2, changes)] if changes else [])
 
 
 def test_a_company_that_parted_with_a_business_restated_its_sales(build: Build) -> None:

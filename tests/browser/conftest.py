@@ -47,9 +47,12 @@ class Seen:
         ]
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, started once for all tests; each start has a new, empty profile."""
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once for this folder; each start has a new, empty profile.
+
+    Not for the session: Playwright's event loop runs in this process until then, and no other can.
+    """
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium), so pages are not looked at")

@@ -1,9 +1,9 @@
-"""dbt in process over a throw-away work file, and one build of the bundled edition for all tests that read it."""
+"""dbt in process over a throw-away work file, and the build of the bundled edition for all tests that read it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from ingest import load, workfile
 from ingest.settings import PROJECT_ROOT, Settings
-from ingest.source import discover
 from orchestration import pipeline
 from orchestration.progress import silent
+from tests.built import Home
 
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
@@ -80,13 +79,9 @@ class Build:
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """`dbt build` over the bundled edition, once for all tests."""
-    home = tmp_path_factory.mktemp("bundled")
-    settings = Settings(home=home, memory_limit="2GB")
-    for source in discover().values():
-        if source.has_bundled_edition:
-            load.load_bundled(settings, source)
-    workfile.prepare(settings)
-    run = run_dbt(["build"], project=DBT_PROJECT, work_file=settings.work_file, target=home / "target")
-    yield Build(run, settings.work_file)
+def build(built: Home) -> Build:
+    """The models of the full run on the bundled edition, which all tests share."""
+    report = built.report.build
+    assert report is not None
+    status = {node.name: node.status for node in [*report.models, *report.tests]}
+    return Build(DbtRun(not report.failed, None, status), built.settings.work_file)

@@ -24,7 +24,7 @@ NOT_A_MASS = ["単位", "国際単位", "万国際単位", "低分子ヘパリ�
 def strength(build: Build) -> Callable[[list[str]], dict[str, tuple[float | None, str | None]]]:
     """The compiled model over any strengths: grams and reason by strength."""
     compiled = (
-        build.work_file.parents[1] / "target/compiled/biopharma/models/intermediate/manufacturing/int_strength.sql"
+        build.work_file.parent / "dbt/target/compiled/biopharma/models/intermediate/manufacturing/int_strength.sql"
     )
     model = compiled.read_text(encoding="utf-8")
     relation = '"warehouse"."staging"."stg_product_identity"'

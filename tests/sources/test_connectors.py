@@ -47,6 +47,7 @@ NAMED: dict[str, str] = {
     "mhlw_ndb": "test_mhlw_fetch.test_a_round_is_fetched_as_one_edition",
     "mhlw_nhi_price": "test_mhlw_fetch.test_the_newest_list_is_fetched_as_one_edition",
     "mof_customs": "test_mof_customs.test_the_file_of_chapter_30_is_found_for_each_flow_and_year",
+    "ncses_patents": "test_ncses_patents.test_the_connector_fetches_and_loads_each_table",
     "sec_companyfacts": "test_sec_companyfacts.test_from_the_publisher_to_the_lake",
     "sec_fsds": "test_sec_fsds.test_from_the_publisher_to_the_lake",
     "sec_ixbrl": "test_sec_ixbrl.test_from_the_publisher_to_the_lake",

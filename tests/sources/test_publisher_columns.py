@@ -41,6 +41,8 @@ NOT_AT_HAND: dict[str, frozenset[str] | None] = {
         for name in names
         if name not in {"LEI", "Entity.LegalName", "Entity.LegalAddress.Country", "Entity.EntityCategory"}
     ),
+    # Its files have no header; the names are those of the publisher's page on them.
+    "health_canada_dpd": None,
     "mof_customs": None,
 }
 VARYING = {"year": r"(19|20)\d\d", "month": "(Jan|Year)", "currency": "[A-Z]{3}", "country": "[a-z_]+"}

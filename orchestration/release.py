@@ -842,6 +842,44 @@ def _count_lines(manifest: dict[str, Any], previous: Release | None) -> list[str
     return lines
 
 
+def _stale(connection: duckdb.DuckDBPyConnection, today: date) -> list[str]:
+    """Sources whose newest edition is too old; where only some tables of a source are, these tables."""
+    rows = connection.execute(
+        """
+        with newest as (
+            select source_code, table_name, max(published_on) as published_on
+            from published.quality.edition
+            group by source_code, table_name
+        ),
+        aged as (
+            select
+                newest.*,
+                sources.freshness_days,
+                date_diff('day', newest.published_on, ?::date) as age,
+                age > sources.freshness_days as is_stale,
+                bool_and(is_stale) over (partition by newest.source_code) as is_whole
+            from newest
+            join published.catalog.sources as sources using (source_code)
+        )
+        select
+            source_code,
+            if(is_whole, '', ' in ' || string_agg('`' || table_name || '`', ', ' order by table_name)),
+            max(published_on),
+            min(age),
+            any_value(freshness_days)
+        from aged
+        where is_stale
+        group by source_code, is_whole, if(is_whole, null, published_on)
+        order by all
+        """,
+        [today],
+    ).fetchall()
+    return [
+        f"- `{code}` is stale{where}: published {day}, {age:,} days ago; expected every {limit:,} days."
+        for code, where, day, age, limit in rows
+    ]
+
+
 def _problems(connection: duckdb.DuckDBPyConnection, today: date) -> list[str]:
     checks = connection.execute(
         "select check_id, table_schema || '.' || table_name, description, unexpected_count, exception "
@@ -850,11 +888,6 @@ def _problems(connection: duckdb.DuckDBPyConnection, today: date) -> list[str]:
     tests = connection.execute(
         "select name, coalesce(table_name, 'several tables'), failures from published.quality.model_test "
         "where status <> 'pass' order by 1"
-    ).fetchall()
-    stale = connection.execute(
-        "select source_code, published_on, date_diff('day', published_on, ?::date) as age, freshness_days "
-        "from published.catalog.sources where date_diff('day', published_on, ?::date) > freshness_days order by 1",
-        [today, today],
     ).fetchall()
     absent = connection.execute(
         "select source_code from published.catalog.sources where edition_count = 0 order by 1"
@@ -873,10 +906,7 @@ def _problems(connection: duckdb.DuckDBPyConnection, today: date) -> list[str]:
             for check, table, text, count, exception in checks
         ),
         *(f"- Test `{name}` on {table} found {rows_text(failures)}." for name, table, failures in tests),
-        *(
-            f"- `{code}` is stale: published {day}, {age:,} days ago; expected every {limit:,} days."
-            for code, day, age, limit in stale
-        ),
+        *_stale(connection, today),
         *(f"- `{code}` has no edition in the lake." for (code,) in absent),
         *(f"- `{code}`: {rows_text(count)} in quarantine: {reason}" for code, reason, count in rejected),
         *(f"- `{code}` may be read but not passed on: do not share this release." for (code,) in reading_only),

@@ -9,7 +9,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import xlsxwriter
@@ -109,6 +109,8 @@ def workbook(sheets: dict[str, Sequence[Sequence[Any]]], *, padding: int = 0) ->
     """A workbook; a text that begins with = is a formula. Padding makes it as large as a publisher's."""
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream, {"in_memory": True}) as book:
+        # Otherwise the second in which it was made is written into it.
+        book.set_properties({"created": datetime(*_EPOCH, tzinfo=UTC)})
         for name, lines in sheets.items():
             sheet = book.add_worksheet(name)
             for at, line in enumerate(lines):

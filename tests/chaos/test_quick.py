@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingest import archive
 from ingest.settings import Settings
 from orchestration.errors import as_storage_error
 from tests.built import Home
@@ -31,16 +32,23 @@ def home(small_home: Settings, tmp_path: Path) -> Iterator[Settings]:
     shutil.rmtree(made.home)
 
 
+def assert_killed(tally: harness.Tally, count: int) -> None:
+    """So many calls were killed, or all the calls there may be were made; after each of them the release verified."""
+    calls = tally.faults + tally.ended_before
+    assert tally.releases_verified == calls
+    assert tally.faults == count or calls == 2 * count
+    assert tally.faults > count / 3
+
+
 def test_killed_loads(home: Settings, tmp_path: Path) -> None:
-    tally = harness.kill_loads(home, tmp_path / "files", count=15, seed=SEED)
-    assert tally.faults + tally.ended_before == tally.releases_verified == 15
-    assert tally.faults > 3
+    assert_killed(harness.kill_loads(home, tmp_path / "files", count=15, seed=SEED), 15)
+    # What a killed process left half written is in nobody's way, and the next run takes it away.
+    archive.clear_leftovers(home.archive, home.lake, home.quarantine)
+    assert not [path for path in home.home.rglob("*.tmp*") if "dagster" not in path.parts]
 
 
 def test_killed_publications(home: Settings) -> None:
-    tally = harness.kill_publications(home, count=15, seed=SEED)
-    assert tally.faults + tally.ended_before == tally.releases_verified == 15
-    assert tally.faults > 3
+    assert_killed(harness.kill_publications(home, count=10, seed=SEED), 10)
     assert not list(home.releases.glob(".*"))
 
 

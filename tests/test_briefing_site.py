@@ -11,6 +11,7 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import duckdb
 import pytest
 from lxml import html
 
@@ -192,6 +193,15 @@ def test_a_broken_query_fails_the_release_and_names_the_figure(
     with pytest.raises(ReleaseError, match="rnd_level of the briefing failed"):
         pipeline.publish(small, force=True)
     assert small.current.readlink() == Path("releases/0001")
+
+
+def test_a_column_that_pages_read_and_a_release_lacks_is_named(small: Settings, tmp_path: Path) -> None:  # noqa: F811
+    lacking = tmp_path / reader.DATABASE
+    lacking.write_bytes((small.current.resolve() / reader.DATABASE).read_bytes())
+    with duckdb.connect(str(lacking)) as connection:
+        connection.execute("alter table marts.mart_policy_claim_check drop column note")
+    with pytest.raises(ReleaseError, match=r"en/\S+ of the briefing reads what the release does not hold: .*note"):
+        site.write(tmp_path, tmp_path / "site")
 
 
 def test_a_release_without_a_table_says_so_where_its_figure_would_stand(small: Settings) -> None:  # noqa: F811

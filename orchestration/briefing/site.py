@@ -206,7 +206,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, published: set[str], sql: str
 
 
 def _write(site: Site, target: Path) -> Written:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -228,7 +228,13 @@ def _write(site: Site, target: Path) -> Written:
         (target / language).mkdir()
         view = View(site, language)
         for name, template, context in view.pages():
-            page = environment.get_template(template).render(view=view, page=name, **context)
+            try:
+                page = environment.get_template(template).render(view=view, page=name, **context)
+            except (KeyError, UndefinedError) as error:
+                raise ReleaseError(
+                    f"the page {language}/{name} of the briefing reads what the release does not hold: {error}",
+                    remedy="Mend it in orchestration/briefing, or keep the column.",
+                ) from error
             (target / language / name).write_text(page, encoding="utf-8")
             count += 1
     landing = environment.get_template("landing.html.j2")
@@ -433,8 +439,11 @@ class View:
         return catalogue.STATEMENTS.get(statement["claim_id"], (None, None))[0]
 
     def reason(self, statement: Row) -> dict[str, Markup | None]:
-        """The reason of a verdict in its parts: the rule, how the evidence's scope differs, what would settle it."""
-        before, _, settle = str(statement["verdict_reason"]).partition(" What would settle it: ")
+        """The reason of a verdict in its parts: the rule, how the evidence's scope differs, what would settle it.
+
+        A part is None where the statement has none, and all but the rule where the mart gives no reason any more.
+        """
+        before, _, settle = str(statement.get("verdict_reason") or "").partition(" What would settle it: ")
         rule = (
             self.site.texts.pair(f"verdict.{statement['verdict']}.rule")
             if self.has(f"verdict.{statement['verdict']}.rule")
@@ -444,7 +453,9 @@ class View:
         return {
             "rule": Markup("{}").format(rule.in_(self.language))
             if rule
-            else self.published(before.partition(". ")[0]),
+            else self.published(before.partition(". ")[0])
+            if before
+            else None,
             "scope": self.data(scope) if scope else None,
             "settle": self.data(settle) if settle else None,
         }

@@ -1,3 +1,4 @@
+-- Sums are made of decimals, which add up to the same whatever the order in which a join yields the rows.
 with lengths as (
     select 10 as top_n
     union all select 50 as top_n
@@ -19,8 +20,8 @@ classed as (
         origin.country_iso3,
         case when rule.is_biologic then 'biologic' when not rule.is_biologic then 'not_biologic' else 'unclassified' end
             as nature,
-        origin.weight,
-        origin.weight * products.revenue_usd as revenue_usd,
+        cast(origin.weight as decimal(38, 15)) as weight,
+        cast(origin.weight * products.revenue_usd as decimal(38, 6)) as revenue_usd,
         products.status
     from {{ ref('int_ranking_product') }} as products
     inner join {{ ref('int_ranking_origin') }} as origin
@@ -59,13 +60,29 @@ counted as (
 
 shared as (
     select
-        counted.*,
-        sum(n_fractional) over (partition by ranking_id, top_n, ruleset_id, origin_basis) as n_products,
-        sum(revenue_usd) over (partition by ranking_id, top_n, ruleset_id, origin_basis) as list_revenue_usd,
-        sum(n_fractional) over (partition by ranking_id, top_n, ruleset_id, origin_basis, nature) as n_nature,
-        sum(case when country_iso3 is not null then n_fractional else 0 end) over (
+        ranking_id,
+        ranking_rule_id,
+        year,
+        compiler,
+        price_basis,
+        rollup_id,
+        top_n,
+        ruleset_id,
+        is_headline,
+        origin_basis,
+        country_iso3,
+        nature,
+        data_status,
+        cast(n_fractional as double) as n_fractional,
+        cast(revenue_usd as double) as revenue_usd,
+        cast(sum(n_fractional) over (partition by ranking_id, top_n, ruleset_id, origin_basis) as double) as n_products,
+        cast(sum(revenue_usd) over (partition by ranking_id, top_n, ruleset_id, origin_basis) as double)
+            as list_revenue_usd,
+        cast(sum(n_fractional) over (partition by ranking_id, top_n, ruleset_id, origin_basis, nature) as double)
+            as n_nature,
+        cast(sum(case when country_iso3 is not null then n_fractional else 0 end) over (
             partition by ranking_id, top_n, ruleset_id, origin_basis
-        ) as n_known
+        ) as double) as n_known
     from counted
 )
 

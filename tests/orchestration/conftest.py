@@ -1,4 +1,4 @@
-"""One full run on the bundled edition, shared by the tests of this folder; those that change it take a copy."""
+"""Runs that the tests of this folder share; those that change an installation take a copy."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from data_quality import runner
+from data_quality.specs import Stage
+from ingest.lake import Edition
 from ingest.settings import PROJECT_ROOT, Settings
-from orchestration import cli
+from orchestration import cli, pipeline, ui
 from tests.built import Home
 from tests.chaos import little
+from tests.network import guarded
+from tests.revised import revise
 
 
 @pytest.fixture
@@ -40,6 +46,44 @@ def small(small_built: Settings, tmp_path: Path) -> Iterator[Settings]:
     shutil.copytree(small_built.home, target, symlinks=True)
     yield replace(small_built, home=target)
     shutil.rmtree(target)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An installation after Dagster's job has followed a new edition of one source, and what that run did."""
+
+    settings: Settings
+    edition: Edition
+    report: pipeline.RunReport
+    build: pipeline.BuildReport
+    checks: frozenset[str]
+    reached: tuple[str, ...]
+
+
+@pytest.fixture(scope="session")
+def followed(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Followed:
+    """A copy of the installation after Dagster's job has followed a new edition. Nothing may be changed in it."""
+    settings = replace(built.settings, home=tmp_path_factory.mktemp("followed") / "home")
+    shutil.copytree(built.settings.home, settings.home, symlinks=True)
+    edition = revise(settings, "cms_part_b")
+    run: set[str] = set()
+    builds: list[pipeline.BuildReport] = []
+    run_checks, build_models = runner.run_checks, pipeline.build_models
+
+    def checked(settings: Settings, stage: Stage, **options: Any) -> list[runner.CheckResult]:
+        run.update({spec.check_id for spec in runner.check_specs(stage)} - set(options.get("earlier") or {}))
+        return run_checks(settings, stage, **options)
+
+    def built_models(*arguments: Any, **options: Any) -> pipeline.BuildReport:
+        builds.append(build_models(*arguments, **options))
+        return builds[-1]
+
+    with pytest.MonkeyPatch.context() as patch, guarded() as attempts:
+        patch.setattr(runner, "run_checks", checked)
+        patch.setattr(pipeline, "build_models", built_models)
+        report = ui.run_job(settings)
+    (build,) = builds
+    return Followed(settings, edition, report, build, frozenset(run), tuple(attempts))
 
 
 @dataclass(frozen=True)

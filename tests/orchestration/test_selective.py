@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import duckdb
-import pytest
 
 from data_quality import runner
 from data_quality.specs import Stage
 from ingest.settings import Settings
 from orchestration import pipeline, reader, release, selective
+from tests.orchestration.conftest import Followed
 from tests.revised import revise
 
 STAGES: tuple[Stage, ...] = ("lake", "marts")
@@ -87,50 +88,40 @@ def downstream(settings: Settings, tables: Iterable[str]) -> set[str]:
     return {nodes[key]["name"] for key in found}
 
 
-def test_one_changed_source_is_followed_to_its_marts_and_no_further(
-    copied: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert selective.kept(copied) is not None
+def test_one_changed_source_is_followed_to_its_marts_and_no_further(followed: Followed) -> None:
     everything = {spec.check_id for stage in STAGES for spec in runner.check_specs(stage)}
-    edition = revise(copied, "cms_part_b")
-    run: list[str] = []
-    whole = runner.run_checks
-
-    def counted(settings: Settings, stage: Stage, **options: Any) -> list[runner.CheckResult]:
-        run.extend({spec.check_id for spec in runner.check_specs(stage)} - set(options.get("earlier") or {}))
-        return whole(settings, stage, **options)
-
-    monkeypatch.setattr(runner, "run_checks", counted)
-    report = pipeline.run(copied)
-    assert report.is_new_release
-    assert report.build is not None
-    tables = [load.table_name for load in edition.tables]
-    built = {node.name for node in report.build.models if not node.is_carried}
-    assert built == downstream(copied, tables)
+    assert followed.report.is_new_release
+    tables = [load.table_name for load in followed.edition.tables]
+    built = {node.name for node in followed.build.models if not node.is_carried}
+    assert built == downstream(followed.settings, tables)
     assert "mart_medicare_biologic" in built
     assert "mart_rnd_growth" not in built
     # Checks of a table that did not change and that ask for nothing that did are kept.
-    assert 0 < len(set(run)) < len(everything) / 2
-    assert not [name for name in run if name.startswith("rnd_observation__key")]
-    with reader.open_release(reader.current_dir(copied)) as connection:
+    assert 0 < len(followed.checks) < len(everything) / 2
+    assert not [name for name in followed.checks if name.startswith("rnd_observation__key")]
+    with reader.open_release(reader.current_dir(followed.settings)) as connection:
         published = connection.execute("select check_id from quality.expectation_result").fetchall()
         tests = connection.execute("select count(*) from quality.model_test").fetchall()
     assert {row[0] for row in published} == everything
-    assert tests == [(len(report.build.tests),)]
-    release.verify(reader.current_dir(copied))
+    assert tests == [(len(followed.build.tests),)]
+    release.verify(reader.current_dir(followed.settings))
 
-    # Two more sources, one after the other over the same file, then all of it made anew.
+
+def test_changes_one_after_the_other_are_what_a_whole_build_makes_of_them(followed: Followed, tmp_path: Path) -> None:
+    """Two more sources, one after the other over the same file, then all of it made anew."""
+    settings = replace(followed.settings, home=tmp_path / "home")
+    shutil.copytree(followed.settings.home, settings.home, symlinks=True)
     for code in ("ecb_fx", "oecd_anberd"):
-        revise(copied, code)
-        built, left = build(copied)
+        revise(settings, code)
+        _, left = build(settings)
         assert left
-        selective.keep(copied, selective.basis(copied))
-    fresh = replace(copied, home=copied.home.with_name("fresh"))
+        selective.keep(settings, selective.basis(settings))
+    fresh = replace(settings, home=tmp_path / "fresh")
     fresh.work.mkdir(parents=True)
-    (fresh.home / "lake").symlink_to(copied.lake)
-    built, left = build(fresh, force=True)
+    (fresh.home / "lake").symlink_to(settings.lake)
+    _, left = build(fresh, force=True)
     assert not left
-    assert differing(copied, fresh) == []
+    assert differing(settings, fresh) == []
 
 
 def test_what_is_not_as_it_was_left_is_made_anew(copied: Settings) -> None:

@@ -663,7 +663,7 @@ _MENU = {
         "query": 'biopharma query "select claim_id, verdict from mart_policy_claim_check" --format csv',
         "shell": "biopharma shell",
         "explain": "biopharma explain mart_rnd_level --column rnd_usd_ppp "
-        "--where \"country_iso3 = 'JPN' and year = 2019\"",
+        "--where \"country_iso3 = 'JPN' and year = 2019 and activity_code = 'C21'\"",
         "export": "biopharma export mart_rnd_level --format xlsx --to rnd.xlsx",
         "notebook": "biopharma notebook --read",
     },

@@ -25,6 +25,12 @@ from tests.chaos import victims
 
 # A process is forked from a server that has imported everything and used nothing: kills then fall into the work.
 _PRELOAD = [
+    "altair",
+    "babel",
+    "jinja2",
+    "sqlglot",
+    "vl_convert",
+    "orchestration.explain.trace",
     "orchestration.pipeline",
     "orchestration.release",
     "ingest.load",

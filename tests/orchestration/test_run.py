@@ -361,13 +361,13 @@ def test_build_leaves_no_lock_on_the_work_file(built: Home) -> None:
     assert python(code, built.settings).returncode == 0
 
 
-def test_run_as_of_a_past_day_is_kept_but_not_current(copied: Settings) -> None:
-    state = pipeline.read_state(copied)
+def test_run_as_of_a_past_day_is_kept_but_not_current(small: Settings) -> None:
+    state = pipeline.read_state(small)
     assert state is not None
-    pipeline._write_state(copied, replace(state, as_of="2020-01-01", fingerprint="f" * 64))
-    made, _ = pipeline.publish(copied)
+    pipeline._write_state(small, replace(state, as_of="2020-01-01", fingerprint="f" * 64))
+    made, _ = pipeline.publish(small)
     assert (made.release_id, made.as_of) == ("0002", "2020-01-01")
-    assert copied.current.readlink() == Path("releases/0001")
+    assert small.current.readlink() == Path("releases/0001")
     assert "as of 2020-01-01" in (made.path / "notes.md").read_text()
 
 

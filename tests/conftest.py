@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import pickle
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from tests.built import Home
@@ -39,27 +44,83 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """An installation after one full plain run. Nothing may be changed in it."""
-    from ingest.settings import Settings
+    """An installation after one full plain run. Nothing may be changed in it.
+
+    Of the processes of pytest-xdist one makes it, and each other one has a copy.
+    """
+    home = tmp_path_factory.mktemp("built") / "home"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return _run(home)
+    kept = tmp_path_factory.getbasetemp().parent / "built.pickle"
+    with FileLock(kept.with_suffix(".lock")):
+        if not kept.exists():
+            made = _run(home)
+            kept.write_bytes(pickle.dumps(made))
+            return made
+    first: Home = pickle.loads(kept.read_bytes())
+    shutil.copytree(first.settings.home, home, symlinks=True)
+    return replace(first, settings=replace(first.settings, home=home))
+
+
+def _run(home: Path) -> Home:
     from orchestration import pipeline
     from tests.built import Home
     from tests.network import guarded
 
-    settings = Settings(home=tmp_path_factory.mktemp("built") / "home", memory_limit="2GB")
+    settings = Settings(home=home, memory_limit="2GB")
     with guarded() as attempts:
         report = pipeline.run(settings)
     return Home(settings, report, tuple(attempts))
 
 
+# Files whose tests share something costly, and so run in one process where several run side by side (pytest-xdist).
+TOGETHER = {
+    **dict.fromkeys(("orchestration/test_definitions.py", "orchestration/test_selective.py"), "followed"),
+}
+# What takes longest goes first, so that the processes end at the same time.
+LONGEST = (
+    "quality",
+    "followed",
+    "browser/test_dagster_ui.py",
+    "chaos/test_quick.py",
+    "orchestration/test_run.py",
+    "browser/test_briefing.py",
+    "test_briefing_site.py",
+    "orchestration/test_explain.py",
+    "orchestration/test_release.py",
+    "orchestration/test_releases.py",
+    "orchestration/test_remote.py",
+    "orchestration/test_as_of.py",
+    "browser/test_release_pages.py",
+)
+
+
+def _group(nodeid: str) -> str:
+    name = nodeid.partition("::")[0].removeprefix("tests/")
+    return "quality" if name.startswith("quality/") else TOGETHER.get(name, name)
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Each group of files in one process, in the order of collection.
+
+    In place of `--dist loadgroup`: pytest 9.2 takes no notice of the group that pytest-xdist 3.8 writes into the
+    `_nodeid` of a test.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Let pytest-xdist hand out groups of files, in the order of `LONGEST` and not by their number of tests."""
+    config.option.loadscopereorder = False
+    return Groups(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share something costly in one process where several run side by side (pytest-xdist)."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        folder = item.path.parent.name
-        shared = (
-            "quality"
-            if folder == "quality"
-            else next((name for name in ("built", "build") if name in fixtures), None)
-        )
-        item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest first where several processes run side by side."""
+    if hasattr(config, "workerinput"):
+        order = {group: place for place, group in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))

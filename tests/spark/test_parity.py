@@ -25,6 +25,9 @@ def test_the_comparison_finds_what_differs() -> None:
     assert differences(ours, ours.with_columns(pl.col("x") * (1 + 1e-8))) == [
         "x: 2 values, the first 1.0 against 1.00000001"
     ]
+    sums = pl.DataFrame({"x": [1e11, 3.0e-8, None]})
+    assert differences(sums, pl.DataFrame({"x": [1e11, 3.1e-8, None]})) == []
+    assert len(differences(sums, pl.DataFrame({"x": [1e11, 3.1e-2, None]}))) == 1
     assert differences(ours, ours.with_columns(pl.col("n") + 1)) == ["n: 3 values, the first 1 against 2"]
     assert differences(ours, ours.head(2)) == ["3 rows against 2"]
     assert differences(ours, ours.rename({"n": "m"}))[0].startswith("columns")

@@ -92,7 +92,8 @@ curves as (
         cohort_last_year,
         ruleset_id,
         modality_shown,
-        min(case when waiting_share <= 0.5 then days end) as median_days,
+        -- The product is made of logarithms: a half may come out a rounding above a half.
+        min(case when waiting_share <= 0.5 + 1e-12 then days end) as median_days,
         1 - min(case when days <= 365.25 then waiting_share else 1.0 end) as share_within_1_year,
         1 - min(case when days <= 5 * 365.25 then waiting_share else 1.0 end) as share_within_5_years
     from survival

@@ -257,7 +257,7 @@ def test_origin_of_the_biologics_among_the_ten_of_2019(build: Build, basis: str,
 
 def test_the_order_of_rows_changes_no_sum_of_origins(build: Build) -> None:
     """Digit for digit: a release says that a figure was revised where it differs."""
-    [path] = (build.work_file.parents[1] / "target").rglob("compiled/**/mart_top_products_origin_share.sql")
+    [path] = (build.work_file.parent / "dbt" / "target").rglob("compiled/**/mart_top_products_origin_share.sql")
     model = path.read_text(encoding="utf-8")
     relation = re.compile(r'"warehouse"\."(\w+)"\."(\w+)"')
     results = []

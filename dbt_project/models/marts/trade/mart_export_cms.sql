@@ -6,8 +6,7 @@ with imports as (
         reporter_iso3 as importer_iso3,
         partner_iso3 as exporter_iso3,
         sum(value_usd) as value_usd,
-        {{ worst_status('data_status') }} as data_status,
-        {{ merge_lists([distinct_list('source_codes')]) }} as source_codes
+        {{ worst_status('data_status') }} as data_status
     from {{ ref('int_trade_flow') }}
     where flow = 'import' and is_usable
     group by basket_id, year, reporter_iso3, partner_iso3
@@ -55,8 +54,7 @@ pairs as (
         imports.exporter_iso3,
         coalesce(sum(case when imports.year = growth.first_year then imports.value_usd end), 0) as first_usd,
         coalesce(sum(case when imports.year = growth.last_year then imports.value_usd end), 0) as last_usd,
-        {{ worst_status('imports.data_status') }} as data_status,
-        {{ merge_lists([distinct_list('imports.source_codes')]) }} as source_codes
+        {{ worst_status('imports.data_status') }} as data_status
     from growth
     inner join imports
         on imports.basket_id = growth.basket_id
@@ -82,18 +80,19 @@ decomposed as (
         sum((market_growth - all_markets_growth) * first_usd) as market_structure_usd,
         sum(last_usd - first_usd - market_growth * first_usd) as market_share_effect_usd,
         sum(case when first_usd + last_usd > 0 then 1 else 0 end) as n_markets,
-        {{ worst_status('data_status') }} as data_status,
-        {{ merge_lists([distinct_list('source_codes')]) }} as source_codes
+        {{ worst_status('data_status') }} as data_status
     from pairs
     group by basket_id, window_id, first_year, last_year, exporter_iso3, n_importers, all_markets_growth
     having sum(first_usd) + sum(last_usd) > 0
 ),
 
--- The reports of a year that a window rests on; each names its editions once, however many exporters it has.
+-- The reports of a year that a window rests on, those of importers that bought nothing from an exporter included: they
+-- make the growth of the world. Each names its sources and editions once, however many exporters it has.
 editions as (
     select
         growth.basket_id,
         growth.window_id,
+        {{ merge_lists([distinct_list('choice.source_codes')]) }} as source_codes,
         {{ merge_lists([distinct_list('choice.edition_ids')]) }} as edition_ids,
         max(case when choice.is_revision_assumed then 1 else 0 end) as is_revision_assumed
     from growth
@@ -135,7 +134,7 @@ select
         || case when editions.is_revision_assumed = 1 then ',unnamed_hs_revision' else '' end
         || ',whole_trade_report' as string
     ) as definition_ids,
-    cast(decomposed.source_codes as string) as source_codes,
+    cast(editions.source_codes as string) as source_codes,
     cast(editions.edition_ids as string) as edition_ids
 from decomposed
 inner join editions

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 import sqlglot
 
-from ingest import cells, lake
+from ingest import cells, lake, workfile
 from ingest.archive import Archive
 from ingest.errors import IngestError
 from ingest.settings import Settings
@@ -154,14 +154,12 @@ class Workbench:
                 "select source_code || ' ' || edition_id from quality.edition"
             ).fetchall()
         }
-        store = lake.Lake(self._settings.lake)
-        editions = [e for e in store.editions() if f"{e.source_code} {e.edition_id}" in known]
+        editions = [
+            e for e in lake.Lake(self._settings.lake).editions() if f"{e.source_code} {e.edition_id}" in known
+        ]
         for relation in wanted:
             table = relation.partition(".")[2]
-            files = [
-                self._settings.lake / load.file for e in editions for load in e.tables if load.table_name == table
-            ]
-            store.require(files)
+            files = workfile.files_of(self._settings, editions, table)
             frame = (
                 pl.concat([pl.read_parquet(file) for file in files])
                 if files

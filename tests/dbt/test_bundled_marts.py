@@ -46,6 +46,20 @@ def test_contracts_are_enforced_on_all_marts() -> None:
     assert project["flags"]["send_anonymous_usage_stats"] is False
 
 
+def test_columns_that_are_never_null_cannot_be(build: Build) -> None:
+    """The contract's not_null is a constraint of the table: a build with a null in such a column fails."""
+    said = {
+        (model["name"], column["name"])
+        for path in (DBT_PROJECT / "models").rglob("*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
+        for column in model.get("columns", [])
+        if {"type": "not_null"} in column.get("constraints", [])
+    }
+    kept = build.rows("select table_name, column_name from duckdb_columns() where not is_nullable and not internal")
+    assert len(said) > 250
+    assert said <= {(row["table_name"], row["column_name"]) for row in kept}
+
+
 @pytest.mark.parametrize("mart", sorted(MARTS))
 def test_lineage_names_known_sources_and_editions(build: Build, mart: str) -> None:
     rows = build.rows(f"select distinct source_codes, edition_ids from marts.{mart} where edition_ids is not null")

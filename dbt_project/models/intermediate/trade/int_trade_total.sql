@@ -1,5 +1,6 @@
 -- Each report added up over partners, beside the publisher's own world total: a control total, never added to them.
-with summed as (
+-- Partners are added up before lists are made, of what is then one row for each valuation and edition.
+with parts as (
     select
         publisher,
         year,
@@ -10,13 +11,36 @@ with summed as (
         flow,
         is_reconciled,
         n_months,
+        valuations,
+        data_status,
+        source_codes,
+        edition_ids,
         sum(case when partner_iso3 = 'WLD' then value_usd end) as world_usd,
-        sum(case when partner_iso3 <> 'WLD' then value_usd end) as partners_usd,
+        sum(case when partner_iso3 <> 'WLD' then value_usd end) as partners_usd
+    from {{ ref('int_trade_report') }}
+    group by
+        publisher, year, reporter_iso3, hs_revision, is_revision_assumed, hs_code, flow, is_reconciled, n_months,
+        valuations, data_status, source_codes, edition_ids
+),
+
+summed as (
+    select
+        publisher,
+        year,
+        reporter_iso3,
+        hs_revision,
+        is_revision_assumed,
+        hs_code,
+        flow,
+        is_reconciled,
+        n_months,
+        sum(world_usd) as world_usd,
+        sum(partners_usd) as partners_usd,
         {{ merge_lists([distinct_list('valuations')]) }} as valuations,
         {{ worst_status('data_status', at_least='reported') }} as data_status,
         {{ merge_lists([distinct_list('source_codes')]) }} as source_codes,
         {{ merge_lists([distinct_list('edition_ids')]) }} as edition_ids
-    from {{ ref('int_trade_report') }}
+    from parts
     group by
         publisher, year, reporter_iso3, hs_revision, is_revision_assumed, hs_code, flow, is_reconciled, n_months
 )

@@ -16,6 +16,7 @@ import html
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,8 +194,15 @@ def _entry(name: str, results: Sequence[CheckResult], page: str | None) -> dict[
 def _table_page(entry: dict[str, Any], validation: Any) -> str:
     """Page of one table: our head and counts, Great Expectations' sections without its overview."""
     document = ValidationResultsPageRenderer().render(validation).to_json_dict()
+    sections = _escape(document["sections"][1:])
+    return _table_template().render(title=entry["table"], root="../", entry=entry, sections=sections)
+
+
+@cache
+def _table_template() -> Template:
+    """The page's template; Great Expectations' own, which it includes, are compiled once and kept with it."""
     template: Template = DefaultJinjaPageView().env.from_string(_TABLE_PAGE)
-    return template.render(title=entry["table"], root="../", entry=entry, sections=_escape(document["sections"][1:]))
+    return template
 
 
 def _escape(node: Any) -> Any:

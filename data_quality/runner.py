@@ -16,24 +16,22 @@ from dataclasses import dataclass, fields
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from data_quality.specs import QUERY_EXPECTATION, CheckSpec, Stage, check_specs
+from data_quality.conditions import BATCH, Screen, screens
+from data_quality.relation import Relation, count_rows
+from data_quality.specs import CheckSpec, Stage, check_specs
 from ingest import workfile
 from ingest.settings import Settings
-
-if TYPE_CHECKING:
-    from data_quality.duckdb_engine import DuckDBDatasource
 
 __all__ = ["CheckResult", "CheckSpec", "blocking_failures", "check_specs", "results_frame", "run_checks"]
 
 NO_ROWS = "no rows"
-_ROW_COUNT = "expect_table_row_count_to_be_between"
 _EXAMPLES = 10
-_GX_SEVERITY = {"fail": "critical", "warn": "warning"}
+_ROW_COUNT = "expect_table_row_count_to_be_between"
 
 _RESULT_SCHEMA = pl.Schema(
     {
@@ -94,32 +92,37 @@ def run_checks(
     """
     known = dict(earlier or {})
     specs = [spec for spec in check_specs(stage) if tables is None or spec.table_name in tables]
-    row_counts, loaded = _contents(settings, specs)
     outcomes: dict[str, CheckResult] = {}
-    due = []
-    for spec in specs:
-        if spec.check_id in known:
-            outcomes[spec.check_id] = known[spec.check_id]
-            continue
-        empty = row_counts.get((spec.table_schema, spec.table_name)) == 0
-        not_yet = as_of is not None and empty and spec.expectation_type == _ROW_COUNT
-        if loaded.issuperset(spec.requires) and not not_yet:
-            due.append(spec)
-        else:
-            outcomes[spec.check_id] = _result(spec, success=True, observed_value=NO_ROWS, element_count=0)
-    partly = {f"{known[name].table_schema}.{known[name].table_name}" for name in known}
+    partly = {f"{result.table_schema}.{result.table_name}" for result in known.values()}
     validations = []
-    with _quiet(), _datasources(settings, {spec.table_schema for spec in due}) as datasources:
+    with _quiet(), contextlib.closing(workfile.connect(settings.work_file, settings, read_only=True)) as connection:
+        # Examples are the first rows, in every run the same ones.
+        connection.execute("set preserve_insertion_order = true")
+        row_counts, loaded = _contents(connection, specs)
+        due = []
+        for spec in specs:
+            if spec.check_id in known:
+                outcomes[spec.check_id] = known[spec.check_id]
+                continue
+            empty = row_counts.get((spec.table_schema, spec.table_name)) == 0
+            not_yet = as_of is not None and empty and spec.expectation_type == _ROW_COUNT
+            if loaded.issuperset(spec.requires) and not not_yet:
+                due.append(spec)
+            else:
+                outcomes[spec.check_id] = _result(spec, success=True, observed_value=NO_ROWS, element_count=0)
+        known_screens = screens(connection, due)
+        clean = _clean_elsewhere(connection, known_screens)
         for (schema, table), group in groupby(due, key=lambda spec: (spec.table_schema, spec.table_name)):
-            found, validation = _check_table(datasources[schema], table, list(group), row_counts.get((schema, table)))
+            name = f"{schema}.{table}"
+            found, validation = _check_table(connection, name, list(group), known_screens, clean)
             outcomes.update((result.check_id, result) for result in found)
-            if validation is not None and f"{schema}.{table}" not in partly:
+            if validation is not None and name not in partly:
                 validations.append(validation)
-        results = [outcomes[spec.check_id] for spec in specs]
-        if docs_dir is not None:
-            from data_quality.docs import build_docs
+    results = [outcomes[spec.check_id] for spec in specs]
+    if docs_dir is not None:
+        from data_quality.docs import build_docs
 
-            build_docs(docs_dir, stage, results, validations)
+        build_docs(docs_dir, stage, results, validations)
     return results
 
 
@@ -143,7 +146,7 @@ def results_frame(results: Sequence[CheckResult]) -> pl.DataFrame:
     """Results as a frame, one row per check; `kwargs` is JSON, `requires` a list separated by commas."""
     rows = [
         {
-            **vars(result),
+            **{name: value for name, value in vars(result).items() if name in _RESULT_SCHEMA},
             "kwargs": json.dumps(result.kwargs, ensure_ascii=False, default=str),
             "requires": ",".join(result.requires) or None,
         }
@@ -152,28 +155,37 @@ def results_frame(results: Sequence[CheckResult]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_RESULT_SCHEMA, orient="row")
 
 
-def _contents(settings: Settings, specs: Sequence[CheckSpec]) -> tuple[dict[tuple[str, str], int], set[str]]:
+def _contents(
+    connection: duckdb.DuckDBPyConnection, specs: Sequence[CheckSpec]
+) -> tuple[dict[tuple[str, str], int], set[str]]:
     """Rows of each checked relation that exists, and what has been loaded, as `CheckSpec.requires` names it."""
-    connection = workfile.connect(settings.work_file, settings, read_only=True)
-    try:
-        known = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
-        wanted = sorted({(spec.table_schema, spec.table_name) for spec in specs} & known)
-        counts: dict[tuple[str, str], int] = {}
-        for schema, table in wanted:
-            # A view may be there and its files gone; the checks then report why.
-            with contextlib.suppress(duckdb.Error):
-                counts[schema, table] = connection.execute(f"select count(*) from {schema}.{table}").fetchall()[0][0]
-        loaded = {
-            name
-            for row in connection.execute(
-                "select distinct source_code, source_code || '/' || edition_partition, "
-                "source_code || '@' || published_on from lake.edition"
-            ).fetchall()
-            for name in row
-        }
-    finally:
-        connection.close()
+    known = set(connection.execute("select table_schema, table_name from information_schema.tables").fetchall())
+    wanted = sorted({(spec.table_schema, spec.table_name) for spec in specs} & known)
+    counts: dict[tuple[str, str], int] = {}
+    for schema, table in wanted:
+        # A view may be there and its files gone; the checks then report why.
+        with contextlib.suppress(duckdb.Error):
+            counts[schema, table] = connection.execute(f"select count(*) from {schema}.{table}").fetchall()[0][0]
+    loaded = {
+        name
+        for row in connection.execute(
+            "select distinct source_code, source_code || '/' || edition_partition, "
+            "source_code || '@' || published_on from lake.edition"
+        ).fetchall()
+        for name in row
+    }
     return counts, loaded
+
+
+def _clean_elsewhere(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Screen]) -> set[str]:
+    """Ids of checks that look at another relation than their table's (the editions, say) and find nothing there."""
+    clean: set[str] = set()
+    for relation in {screen.relation for screen in known.values()} - {BATCH}:
+        asked = {check_id: screen for check_id, screen in known.items() if screen.relation == relation}
+        with contextlib.suppress(duckdb.Error):
+            counts = count_rows(connection, relation, [c for screen in asked.values() for c in screen.conditions])
+            clean |= {check_id for check_id, screen in asked.items() if not any(counts[c] for c in screen.conditions)}
+    return clean
 
 
 @contextlib.contextmanager
@@ -185,72 +197,66 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _datasources(settings: Settings, schemas: Collection[str]) -> Iterator[dict[str, DuckDBDatasource]]:
-    """A datasource per schema of the work file, closed at the end."""
-    from data_quality import duckdb_engine
-
-    context = duckdb_engine.ephemeral_context()
-    opened: dict[str, DuckDBDatasource] = {}
-    try:
-        for schema in sorted(schemas):
-            opened[schema] = context.data_sources.add_duckdb(
-                schema,
-                connection_string=duckdb_engine.connection_string(settings),
-                schema_name=schema,
-                kwargs=duckdb_engine.connection_arguments(settings),
-            )
-        yield opened
-    finally:
-        for datasource in opened.values():
-            datasource.close()
-
-
 def _check_table(
-    datasource: DuckDBDatasource, table: str, specs: Sequence[CheckSpec], row_count: int | None
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    specs: Sequence[CheckSpec],
+    known: Mapping[str, Screen],
+    clean_elsewhere: Collection[str],
 ) -> tuple[list[CheckResult], Any]:
     """Results of all checks of one table, and Great Expectations' own record of them for the Data Docs."""
-    import great_expectations as gx
+    from data_quality import expectations
 
-    expectations = []
+    made: dict[str, Any] = {}
     results = []
     for spec in specs:
         try:
-            expectations.append(_expectation(spec))
+            made[spec.check_id] = expectations.expectation_of(spec)
         except Exception as error:
-            results.append(_result(spec, success=False, exception=f"{type(error).__name__}: {error}"))
-    by_id = {spec.check_id: spec for spec in specs}
-    left = [by_id[expectation.meta["check_id"]] for expectation in expectations]
+            results.append(_result(spec, success=False, exception=_told(error)))
+    left = [spec for spec in specs if spec.check_id in made]
+    key = next((spec.unique for spec in left if spec.unique), ())
     try:
-        asset = datasource.add_table_asset(table, table_name=table)
-        batch = asset.add_batch_definition_whole_table("all rows").get_batch()
-        suite = gx.ExpectationSuite(f"{datasource.schema_name}.{table}", expectations=expectations)
-        validation = batch.validate(
-            suite, result_format={"result_format": "BASIC", "partial_unexpected_count": _EXAMPLES}
-        )
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        return [*results, *(_result(spec, success=False, exception=text) for spec in left)], None
-    results.extend(
-        _read(by_id[found.expectation_config.meta["check_id"]], found, row_count) for found in validation.results
-    )
-    return results, validation
+        relation = Relation(connection, name, key)
+    except duckdb.Error as error:
+        return [*results, *(_result(spec, success=False, exception=_told(error)) for spec in left)], None
+    counts, clean = _pass_over(relation, left, known)
+    clean.update(clean_elsewhere)
+    found = [
+        expectations.judge(spec, made[spec.check_id], relation, counts, is_clean=spec.check_id in clean)
+        for spec in left
+    ]
+    results.extend(_read(spec, result, relation.row_count) for spec, result in zip(left, found, strict=True))
+    return results, expectations.suite_result(name, found)
 
 
-def _expectation(spec: CheckSpec) -> Any:
-    from great_expectations.expectations.registry import get_expectation_impl
+def _pass_over(
+    relation: Relation, specs: Sequence[CheckSpec], known: Mapping[str, Screen]
+) -> tuple[dict[str, int], set[str]]:
+    """In how many rows of a relation each condition holds, and the ids of queries that will find nothing.
 
-    from data_quality import duckdb_engine
-
-    common = {
-        "description": spec.description,
-        "severity": _GX_SEVERITY[spec.severity],
-        "meta": {"check_id": spec.check_id},
+    Where the conditions cannot be put together (a column is gone), nothing is known, and each check is asked alone.
+    """
+    asked = {
+        spec.check_id: known[spec.check_id].conditions
+        for spec in specs
+        if spec.check_id in known and known[spec.check_id].relation == BATCH
     }
-    if spec.expectation_type == QUERY_EXPECTATION:
-        query = duckdb_engine.query_over_batch(spec.kwargs["query"])
-        return duckdb_engine.ExpectQueryToReturnNoRows(unexpected_rows_query=query, **common)
-    return get_expectation_impl(spec.expectation_type)(**spec.kwargs, **common)
+    counts: dict[str, int] = {}
+    clean: set[str] = set()
+    with contextlib.suppress(duckdb.Error):
+        counts = relation.count([condition for conditions in asked.values() for condition in conditions])
+        clean = {check_id for check_id, conditions in asked.items() if not any(counts[c] for c in conditions)}
+    for spec in specs:
+        if spec.unique:
+            with contextlib.suppress(duckdb.Error):
+                if not relation.repeats(spec.unique):
+                    clean.add(spec.check_id)
+    return counts, clean
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _read(spec: CheckSpec, found: Any, row_count: int | None) -> CheckResult:

@@ -58,6 +58,9 @@ class CheckSpec:
     been loaded for the check to have something to look at: a source (`mhlw_ndb`), a partition of it
     (`mhlw_ndb/FY2019`) or an edition by its publication date (`fda_decrs@2025-07-25`). Without it, the check is
     reported as passed over no rows.
+
+    What a query finds may be known without asking it: nothing, if none of its `conditions` holds in any row of the
+    relation, or if no two rows agree on all columns of `unique`. Of other queries nothing is said here.
     """
 
     check_id: str
@@ -71,6 +74,8 @@ class CheckSpec:
     severity: Severity
     description: str
     requires: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    unique: tuple[str, ...] = ()
 
 
 class _Check(BaseModel):
@@ -138,11 +143,12 @@ def _structure_checks(rules: lake.Contract) -> Iterator[CheckSpec]:
         query=_columns_query(rules.columns),
     )
     mandatory = [c.name for c in rules.columns if not c.nullable]
-    yield _spec(
+    yield _column_counts(
         table,
         "required",
         "Mandatory columns, those of lineage included, have a value in every row.",
-        query=_column_counts_query({name: f"{name} is null" for name in mandatory}, "null_rows"),
+        {name: f"{name} is null" for name in mandatory},
+        label="null_rows",
     )
     yield _spec(
         table,
@@ -150,22 +156,26 @@ def _structure_checks(rules: lake.Contract) -> Iterator[CheckSpec]:
         f"No two rows of one edition agree on {', '.join(rules.key)}.",
         query=f"select source_code, edition_id, {', '.join(rules.key)}, count(*) as row_count from batch "
         "group by all having count(*) > 1",
+        unique=("source_code", "edition_id", *rules.key),
     )
     texts = [c.name for c in rules.columns if c.type == "string"]
-    yield _spec(
+    # What is made of blanks sorts before the exclamation mark, as the statistics of a column can tell.
+    yield _column_counts(
         table,
         "blank_text",
         "A text that is not known is null, never blank.",
-        query=_column_counts_query({name: f"trim({name}) = ''" for name in texts}, "blank_rows"),
+        {name: f"{name} < '!' and trim({name}) = ''" for name in texts},
+        label="blank_rows",
         severity="warn",
     )
     numbers = [c.name for c in rules.columns if c.type == "float64"]
     if numbers:
-        yield _spec(
+        yield _column_counts(
             table,
             "finite",
             "Numbers are finite: neither NaN nor infinite.",
-            query=_column_counts_query({name: f"not isfinite({name})" for name in numbers}, "rows_not_finite"),
+            {name: f"not isfinite({name})" for name in numbers},
+            label="rows_not_finite",
         )
 
 
@@ -218,7 +228,7 @@ def _presence_checks(table: str, minimum_rows: int) -> Iterator[CheckSpec]:
             "sources_present",
             "Every source whose share of the bundled edition holds the table has contributed rows to it.",
             query=f"select source_code from (values {listed}) as declared (source_code) "
-            "where source_code not in (select source_code from batch)",
+            "where source_code not in (select distinct source_code from batch)",
             severity="warn",
         )
 
@@ -233,12 +243,19 @@ def _columns_query(columns: Sequence[lake.Column]) -> str:
     )
 
 
-def _column_counts_query(conditions: dict[str, str], label: str) -> str:
-    """Query of the columns in which a condition holds, each with the number of rows in which it does."""
-    counts = ", ".join(f"count(*) filter (where {condition}) as {name}" for name, condition in conditions.items())
-    return (
-        f"select column_name, {label} from (unpivot (select {counts} from batch) on * "
-        f"into name column_name value {label}) where {label} > 0"
+def _column_counts(
+    table: str, name: str, description: str, conditions: dict[str, str], *, label: str, severity: Severity = "fail"
+) -> CheckSpec:
+    """A check of the columns in which a condition holds, each with the number of rows in which it does."""
+    counts = ", ".join(f"count(*) filter (where {condition}) as {column}" for column, condition in conditions.items())
+    return _spec(
+        table,
+        name,
+        description,
+        query=f"select column_name, {label} from (unpivot (select {counts} from batch) on * "
+        f"into name column_name value {label}) where {label} > 0",
+        severity=severity,
+        conditions=tuple(conditions.values()),
     )
 
 
@@ -256,6 +273,8 @@ def _spec(
     expectation: str | None = None,
     kwargs: dict[str, Any] | None = None,
     requires: tuple[str, ...] = (),
+    conditions: tuple[str, ...] = (),
+    unique: tuple[str, ...] = (),
 ) -> CheckSpec:
     arguments = dict(kwargs or {})
     if query is not None:
@@ -274,6 +293,8 @@ def _spec(
         severity=severity,
         description=description,
         requires=requires,
+        conditions=conditions,
+        unique=unique,
     )
 
 

@@ -28,6 +28,7 @@ from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
 from orchestration import fingerprint, model_docs, release, retention, selective
+from orchestration.checker import Checker
 from orchestration.errors import BlockedError, BuildError, PartlyFetchedError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -282,14 +283,21 @@ def parse_to(code: str, paths: Sequence[Path], target: Path, *, published_on: da
 
 
 def prepare(
-    settings: Settings, *, as_of: date | None = None, force: bool = False, progress: Progress = silent
+    settings: Settings,
+    *,
+    as_of: date | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+    beside: Checker | None = None,
 ) -> Path:
     """Bring the work file to the committed editions; returns its path. Nothing has passed on it yet.
 
     Where it is the one that was published last and nothing but editions has changed, what they do not reach stays;
-    otherwise, or with `force`, the file is made anew.
+    otherwise, or with `force`, the file is made anew. `beside` is ordered to begin with the lake's checks.
     """
     with timed(progress, "prepare"):
+        if beside is not None:
+            beside.withdraw()
         _state_file(settings).unlink(missing_ok=True)
         clear_leftovers(settings.archive, settings.lake, settings.quarantine)
         before, now = None if force else selective.kept(settings), selective.basis(settings, as_of=as_of)
@@ -316,21 +324,30 @@ def prepare(
         finally:
             connection.close()
         _write_state(settings, state)
+        if beside is not None:
+            beside.start("lake")
     return path
 
 
-def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> list[CheckResult]:
+def check(
+    settings: Settings, stage: Stage, *, progress: Progress = silent, beside: Checker | None = None
+) -> list[CheckResult]:
     """Run the expectations of a stage on the work file; returns their results, also of those that did not hold.
 
     Results are kept for the release and for whoever looks for the reason. Call `raise_for_block` to stop on
-    an expectation of severity `fail`.
+    an expectation of severity `fail`. Where `beside` has been ordered to make them, they are taken from there; if it
+    could not, they are made here.
     """
     from data_quality import runner
 
     with timed(progress, f"check {stage}"):
-        state = _require_state(settings)
+        state = require_state(settings)
         _write_state(settings, _without(state, stage))
-        results = _run_checks(settings, stage, state)
+        results = None if beside is None else beside.collect(stage, state.build_id)
+        if results is None:
+            if beside is not None and beside.reason:
+                progress(StepEvent(f"check {stage}", f"made here, since {beside.reason}"))
+            results = examine(settings, stage, state)
         _write_frame(runner.results_frame(results), checks_file(settings, stage))
         blocking = runner.blocking_failures(results)
         passed = _without(state, stage)
@@ -342,8 +359,11 @@ def check(settings: Settings, stage: Stage, *, progress: Progress = silent) -> l
     return results
 
 
-def _run_checks(settings: Settings, stage: Stage, state: WorkState) -> list[CheckResult]:
-    """Results of a stage; on a work file that was brought up to date, only of what a change reaches, else as kept."""
+def examine(settings: Settings, stage: Stage, state: WorkState) -> list[CheckResult]:
+    """Results of a stage; on a work file that was brought up to date, only of what a change reaches, else as kept.
+
+    The work file and what is known of it are read; nothing is written but the Data Docs.
+    """
     from data_quality import runner
 
     docs = settings.work / "data_docs"
@@ -388,15 +408,22 @@ def raise_for_block(settings: Settings) -> None:
 
 
 def build_models(
-    settings: Settings, *, select: Sequence[str] | None = None, progress: Progress = silent
+    settings: Settings,
+    *,
+    select: Sequence[str] | None = None,
+    progress: Progress = silent,
+    beside: Checker | None = None,
 ) -> BuildReport:
     """Build and test the dbt models on the work file, in this process; returns what became of each node.
 
     `select` limits the build to models by name, with their tests. Raises BuildError where dbt could not start
-    (a syntax error in a model, say); call `BuildReport.raise_for_failure` to stop on a failed node.
+    (a syntax error in a model, say); call `BuildReport.raise_for_failure` to stop on a failed node. If none failed,
+    `beside` is ordered to begin with the checks of the marts.
     """
     with timed(progress, "models"):
-        state = _require_state(settings)
+        if beside is not None:
+            beside.withdraw()
+        state = require_state(settings)
         # Whatever is built anew has not passed the expectations on the marts. Models built from other inputs than
         # the rest of the work file may be looked at, and are not published under its fingerprint.
         as_of = date.fromisoformat(state.as_of) if state.as_of else None
@@ -414,6 +441,8 @@ def build_models(
                 _write_state(settings, replace(state, passed=(*state.passed, "models")))
         elif report.failed:
             _write_state(settings, _without(state, "models"))
+        if beside is not None and not report.failed:
+            beside.start("marts")
     return report
 
 
@@ -472,7 +501,7 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
     """
     raise_for_block(settings)
     with timed(progress, "release"):
-        state = _require_state(settings)
+        state = require_state(settings)
         missing = [gate for gate in GATES if gate not in state.passed]
         as_of = date.fromisoformat(state.as_of) if state.as_of else None
         if "models" in missing and fingerprint.of_inputs(settings, as_of=as_of) != state.fingerprint:
@@ -530,18 +559,20 @@ def run(
     """
     watch = Stopwatch(progress)
     report = RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"):
+    with exclusive(settings, "a run"), Checker(settings) as beside:
         if not force and (known := unchanged(settings, as_of=as_of)):
             report.release_id = known.release_id
             return report
+        beside.get_ready()
         for code in discover():
             report.editions += load_source(settings, code, force=force, progress=watch)
-        prepare(settings, as_of=as_of, force=force, progress=watch)
-        report.checks["lake"] = counts(check(settings, "lake", progress=watch))
+        prepare(settings, as_of=as_of, force=force, progress=watch, beside=beside)
+        _import_dbt()
+        report.checks["lake"] = counts(check(settings, "lake", progress=watch, beside=beside))
         raise_for_block(settings)
-        report.build = build_models(settings, progress=watch)
+        report.build = build_models(settings, progress=watch, beside=beside)
         report.build.raise_for_failure()
-        report.checks["marts"] = counts(check(settings, "marts", progress=watch))
+        report.checks["marts"] = counts(check(settings, "marts", progress=watch, beside=beside))
         raise_for_block(settings)
         made, report.is_new_release = publish(settings, force=force, progress=watch)
         report.release_id = made.release_id
@@ -582,7 +613,8 @@ def _write_state(settings: Settings, state: WorkState) -> None:
     write_atomically(_state_file(settings), json.dumps(asdict(state), indent=2).encode())
 
 
-def _require_state(settings: Settings) -> WorkState:
+def require_state(settings: Settings) -> WorkState:
+    """What stands in the work file; raises RunError where there is none."""
     state = read_state(settings)
     if state is None or not settings.work_file.exists():
         raise RunError("there is no work file", remedy="Run the whole pipeline: biopharma run.")
@@ -788,6 +820,12 @@ def _invoke_dbt(
             remedy="Correct the dbt project; the current release is untouched.",
         )
     return outcome.result
+
+
+def _import_dbt() -> None:
+    """Import dbt, which takes two seconds: best while the checks are made beside."""
+    with _environment({"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}):
+        import dbt.cli.main  # noqa: F401
 
 
 def _read_parsed(path: Path | None) -> Any:

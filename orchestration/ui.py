@@ -20,6 +20,7 @@ from ingest.archive import write_atomically
 from ingest.errors import IngestError
 from ingest.settings import PROJECT_ROOT, Settings
 from orchestration import inbox, pipeline
+from orchestration.checker import Checker
 from orchestration.errors import RunError
 from orchestration.lock import exclusive, held
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -127,10 +128,11 @@ def run_job(
 
     watch = Stopwatch(progress)
     report = pipeline.RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"):
+    with exclusive(settings, "a run"), Checker(settings) as beside:
         if not force and (known := pipeline.unchanged(settings, as_of=as_of)):
             report.release_id = known.release_id
             return report
+        beside.get_ready()
         with timed(watch, "start dagster"):
             os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
             write_dagster_home(settings)
@@ -140,7 +142,7 @@ def run_job(
             from orchestration.defs.keys import WORK_FILE_POOL
             from orchestration.history import bury
 
-            job = warehouse_definitions(settings, watch).resolve_job_def("warehouse")
+            job = warehouse_definitions(settings, watch, beside).resolve_job_def("warehouse")
         before, started = sum(watch.seconds.values()), time.perf_counter()
         with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
             # This process holds the installation, so whatever holds the pool of the work file is dead.

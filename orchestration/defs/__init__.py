@@ -9,6 +9,7 @@ import dagster as dg
 
 from ingest.settings import Settings
 from orchestration import pipeline
+from orchestration.checker import Checker
 from orchestration.defs.alerts import alert_sensors
 from orchestration.defs.archive import archive_assets, fetch_jobs, fetch_schedules
 from orchestration.defs.inbox import inbox_job, inbox_sensor
@@ -28,8 +29,10 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 AUTOMATION = "BIOPHARMA_AUTOMATION"
 
 
-def warehouse_definitions(settings: Settings, progress: Progress = silent) -> dg.Definitions:
-    """All definitions over one installation.
+def warehouse_definitions(
+    settings: Settings, progress: Progress = silent, beside: Checker | None = None
+) -> dg.Definitions:
+    """All definitions over one installation; `beside` makes the checks of a run in this process.
 
     Where dbt's manifest is not that of the project as it stands, the project is parsed first.
     """
@@ -56,7 +59,10 @@ def warehouse_definitions(settings: Settings, progress: Progress = silent) -> dg
             inbox_sensor(settings, dropped, watched),
             *alert_sensors(watched),
         ],
-        resources={"warehouse": warehouse_resource(settings, progress), "installation": Installation(settings)},
+        resources={
+            "warehouse": warehouse_resource(settings, progress, beside),
+            "installation": Installation(settings),
+        },
         # DuckDB lets one process write a file, so steps in processes of their own would only wait for each other.
         executor=dg.in_process_executor,
     )

@@ -39,7 +39,11 @@ def lake_assets() -> dg.AssetsDefinition:
         warehouse: Warehouse = context.resources.warehouse
         with failing_loudly():
             pipeline.prepare(
-                warehouse.settings, as_of=warehouse.as_of, force=warehouse.force, progress=warehouse.progress
+                warehouse.settings,
+                as_of=warehouse.as_of,
+                force=warehouse.force,
+                progress=warehouse.progress,
+                beside=warehouse.beside,
             )
             before = metadata.rows_before(context.instance, context.selected_asset_keys)
             for (schema, table), summary in preview.of_relations(warehouse.settings, ("lake", "vocabulary")).items():
@@ -53,7 +57,7 @@ def lake_assets() -> dg.AssetsDefinition:
                             **_from_sources(schema, table, summary),
                         },
                     )
-            results = pipeline.check(warehouse.settings, "lake", progress=warehouse.progress)
+            results = pipeline.check(warehouse.settings, "lake", progress=warehouse.progress, beside=warehouse.beside)
             yield from dagster_check_results(results, context.selected_asset_check_keys)
             pipeline.raise_for_block(warehouse.settings)
 

@@ -123,7 +123,9 @@ def model_assets(manifest: Manifest) -> dg.AssetsDefinition:
                     remedy="Reload the definitions and run again.",
                 )
             selected = [key.path[-1] for key in context.selected_asset_keys] if context.is_subset else None
-            report = pipeline.build_models(warehouse.settings, select=selected, progress=warehouse.progress)
+            report = pipeline.build_models(
+                warehouse.settings, select=selected, progress=warehouse.progress, beside=warehouse.beside
+            )
             yield from _materialisations(context, report, warehouse)
             yield from _test_results(context, report)
             report.raise_for_failure()
@@ -191,7 +193,9 @@ def marts_checks() -> dg.AssetChecksDefinition:
     def marts_step(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         warehouse: Warehouse = context.resources.warehouse
         with failing_loudly():
-            results = pipeline.check(warehouse.settings, "marts", progress=warehouse.progress)
+            results = pipeline.check(
+                warehouse.settings, "marts", progress=warehouse.progress, beside=warehouse.beside
+            )
             yield from dagster_check_results(results, context.selected_asset_check_keys)
             pipeline.raise_for_block(warehouse.settings)
 

@@ -11,6 +11,7 @@ import dagster as dg
 
 from ingest.errors import IngestError
 from ingest.settings import Settings
+from orchestration.checker import Checker
 from orchestration.errors import BusyError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress
@@ -18,12 +19,13 @@ from orchestration.progress import Progress
 
 @dataclass(frozen=True)
 class Warehouse:
-    """What every step gets."""
+    """What every step gets. `beside` is a process that makes checks, where the run has one."""
 
     settings: Settings
     progress: Progress
     force: bool
     as_of: date | None
+    beside: Checker | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Installation:
     routes: Mapping[str, str] | None = None
 
 
-def warehouse_resource(settings: Settings, progress: Progress) -> dg.ResourceDefinition:
+def warehouse_resource(
+    settings: Settings, progress: Progress, beside: Checker | None = None
+) -> dg.ResourceDefinition:
     """A resource that holds the installation's lock while a run lasts.
 
     All steps of a run are in one process, so the resource is made once per run; a second run is refused with
@@ -63,6 +67,7 @@ def warehouse_resource(settings: Settings, progress: Progress) -> dg.ResourceDef
                 progress=progress,
                 force=bool(config.get("force", False)),
                 as_of=date.fromisoformat(as_of) if as_of else None,
+                beside=beside,
             )
 
     return warehouse

@@ -20,8 +20,8 @@ EXAMPLES = 20
 LARGE = 2_000_000
 _SAMPLE = 100_000
 _FEW = 50
-# Hashes that are sorted at once, eight bytes each.
-_SLICE = 32_000_000
+# Hashes that are sorted at once, eight bytes each, and as much again while they are fetched.
+_SLICE = 64_000_000
 _NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL")
 
 
@@ -58,6 +58,7 @@ class Relation:
         few, single = self._by_variety()
         reads = dict(zip(conditions, columns_of(self._connection, conditions, [*self._types()]), strict=True))
         groups: dict[str, list[str]] = {}
+        alone: list[str] = []
         for condition, columns in reads.items():
             if columns and columns <= few:
                 listed = few & set().union(*(names for names in reads.values() if names <= few))
@@ -65,12 +66,16 @@ class Relation:
                 listed = columns
             else:
                 listed = set()
-            origin = BATCH
             if listed:
                 names = ", ".join(f'"{name}"' for name in sorted(listed))
                 origin = f"(select {names}, count(*) as _rows from {BATCH} group by all) as {BATCH}"
-            groups.setdefault(origin, []).append(condition)
-        found: dict[str, int] = {}
+                groups.setdefault(origin, []).append(condition)
+            elif len(columns) == 1:
+                # As a filter by itself, it is held against the statistics of the files first.
+                alone.append(condition)
+            else:
+                groups.setdefault(BATCH, []).append(condition)
+        found = {c: int(self._rows(f"select count(*) from {BATCH} where {c}")[0][0]) for c in dict.fromkeys(alone)}
         for origin, asked in groups.items():
             found |= count_rows(self._connection, origin, asked, is_grouped=origin != BATCH)
         return found
@@ -104,9 +109,8 @@ class Relation:
         counts = ", ".join(f'count(distinct "{name}")' for name in names)
         row = self._rows(f"select {counts} from (from {BATCH} limit {_SAMPLE})")[0]
         distinct = dict(zip(names, row, strict=True))
-        parts = {name for name in self._key if name in distinct and distinct[name] < _SAMPLE // 4}
         texts = {name for name, kind in self._types().items() if kind == "VARCHAR"}
-        single = parts & texts
+        single = {name for name in texts.intersection(self._key) if 1 < distinct[name] < _SAMPLE // 4}
         return {name for name, number in distinct.items() if number <= _FEW} - single, single
 
     def _rows(self, query: str) -> list[Any]:

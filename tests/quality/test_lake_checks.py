@@ -7,6 +7,7 @@ from collections.abc import Callable
 import duckdb
 import pytest
 
+from data_quality import relation
 from data_quality.runner import CheckResult, check_specs
 from data_quality.specs import CheckSpec
 from ingest import lake
@@ -26,12 +27,18 @@ def good(good_lake: Settings) -> dict[str, CheckResult]:
 
 
 @pytest.fixture(scope="module")
-def broken(copy_lake: Callable[[], Settings]) -> tuple[dict[str, int], dict[str, CheckResult]]:
+def broken_lake(copy_lake: Callable[[], Settings]) -> tuple[dict[str, int], Settings]:
     settings = copy_lake()
     expected: dict[str, int] = {}
     with duckdb.connect(str(settings.work_file)) as connection:
         for table in lake.contracts():
             expected |= break_table(connection, table, [spec for spec in SPECS if spec.table_name == table])
+    return expected, settings
+
+
+@pytest.fixture(scope="module")
+def broken(broken_lake: tuple[dict[str, int], Settings]) -> tuple[dict[str, int], dict[str, CheckResult]]:
+    expected, settings = broken_lake
     return expected, run_only(settings, "lake", SPECS)
 
 
@@ -64,6 +71,18 @@ def test_fails_on_exactly_the_row_that_breaks_it(
     assert not result.success
     assert result.unexpected_count == expected[spec.check_id], result.examples
     assert result.examples
+
+
+def test_a_large_table_gives_the_same_results(
+    broken_lake: tuple[dict[str, int], Settings],
+    broken: tuple[dict[str, int], dict[str, CheckResult]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counted over values and their combinations, and keys by slices of their hashes, it is the same."""
+    monkeypatch.setattr(relation, "LARGE", 1)
+    monkeypatch.setattr(relation, "_SLICE", 7)
+    large = run_only(broken_lake[1], "lake", SPECS)
+    assert large == broken[1]
 
 
 @pytest.mark.parametrize("spec", ROW_COUNTS, ids=lambda spec: spec.check_id)

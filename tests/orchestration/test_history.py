@@ -1,11 +1,18 @@
 """Dagster's history with kept engines holds what Dagster's own storage would."""
 
+import os
 import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.utils import make_new_run_id
 
 from ingest.errors import SettingsError
@@ -36,6 +43,139 @@ def test_many_runs_are_kept_and_dagsters_own_storage_reads_them(
         latest = plain.get_latest_materialization_event(dg.AssetKey("thing"))
         assert latest is not None
         assert latest.run_id == ids[-1]
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("first"), dg.AssetSpec("second", deps=["first", "thing"])],
+    check_specs=[dg.AssetCheckSpec(name, asset=asset) for asset in ("first", "second") for name in ("one", "two")],
+)
+def several(
+    context: dg.AssetExecutionContext,
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetObservation]:
+    yield dg.MaterializeResult(asset_key="first", metadata={"dagster/row_count": 3})
+    yield dg.MaterializeResult(asset_key="second", tags={"of": "test"}, metadata={"text": dg.MetadataValue.md("é")})
+    yield dg.AssetObservation("first", metadata={"seen": 1})
+    for name, passed in (("one", True), ("two", False)):
+        for asset in ("first", "second"):
+            yield dg.AssetCheckResult(
+                asset_key=asset, check_name=name, passed=passed, severity=dg.AssetCheckSeverity.WARN
+            )
+
+
+@dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+def parted() -> None: ...
+
+
+@pytest.fixture(scope="module")
+def events() -> list[EventLogEntry]:
+    """Events of runs of all kinds, the last of which failed, and had not planned one of its checks."""
+
+    @dg.asset(deps=["second"])
+    def broken() -> None:
+        raise ValueError("broken on purpose")
+
+    def told(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance) -> list[EventLogEntry]:
+        return list(instance.all_logs(result.run_id))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        all_events = [
+            *told(dg.materialize([thing, several], instance=instance), instance),
+            *told(dg.materialize([parted], instance=instance, partition_key="b"), instance),
+            *told(dg.materialize([several, broken], instance=instance, raise_on_error=False), instance),
+        ]
+    planned = [e for e in all_events if e.dagster_event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED]
+    return [event for event in all_events if event is not planned[-1]]
+
+
+def stored(folder: Path) -> dict[tuple[str, str], list[tuple[object, ...]]]:
+    """All rows of all tables by file and table, without the time at which a row was written."""
+    found: dict[tuple[str, str], list[tuple[object, ...]]] = {}
+    for path in sorted(folder.glob("*.db")):
+        with sqlite3.connect(path) as file:
+            for (table,) in file.execute("select name from sqlite_master where type = 'table'").fetchall():
+                columns = [
+                    f'"{name}"'
+                    for _, name, *_ in file.execute(f"pragma table_info({table})")
+                    if name not in {"create_timestamp", "migration_completed"}
+                ]
+                rows = file.execute(f"select {', '.join(columns)} from {table} order by 1").fetchall()
+                found[path.name, table] = rows
+        file.close()
+    return found
+
+
+def test_rows_are_those_of_dagsters_own_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: list[EventLogEntry]
+) -> None:
+    kinds = {event.dagster_event_type for event in events}
+    assert kinds >= history._BULK - {dg.DagsterEventType.HANDLED_OUTPUT}
+    keys = [dg.AssetKey(name) for name in ("thing", "second", "first", "parted", "broken", "unknown")]
+    plain = SqliteEventLogStorage(str(tmp_path / "plain"))
+    for event in events:
+        plain.store_event(event)
+    rows = stored(tmp_path / "plain")
+    assert len(rows["index.db", "asset_check_executions"]) == 9
+    for batch in (7, 500):
+        monkeypatch.setattr(history, "_BATCH", batch)
+        kept = history.KeptSqliteEventLogStorage(str(tmp_path / str(batch)))
+        for event in events:
+            kept.store_event(event)
+        # What is remembered of assets is what stands in the files.
+        assert kept.get_asset_records(keys) == plain.get_asset_records(keys)
+        kept.dispose()
+        assert stored(tmp_path / str(batch)) == rows
+
+
+def test_what_others_write_is_seen_at_once(tmp_path: Path, events: list[EventLogEntry]) -> None:
+    """The storage remembers how assets were last made, and another process makes one of them again."""
+    keys = [dg.AssetKey(name) for name in ("thing", "first", "second", "parted")]
+    here, there = (history.KeptSqliteEventLogStorage(str(tmp_path)) for _ in range(2))
+    plain = SqliteEventLogStorage(str(tmp_path))
+    assert here.get_asset_records(keys) == []
+    for i, event in enumerate(events):
+        (here if i % 3 else there).store_event(event)
+        for storage in (here, there):
+            storage._flush()
+        assert here.get_asset_records(keys) == there.get_asset_records(keys) == plain.get_asset_records(keys)
+    assert len(here.get_asset_records(keys)) == 4
+    for storage in (here, there):
+        assert storage._records.keys() == set(keys)
+    # Wiped by one, gone for the other; and there again when it has been made again.
+    there.wipe_asset(keys[0])
+    assert [record.asset_entry.asset_key for record in here.get_asset_records(keys[:1])] == []
+    made = next(e for e in events if e.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION)
+    again = made._replace(timestamp=datetime.now(UTC).timestamp() + 1)
+    here.store_event(again)
+    assert here.get_asset_records(keys[:1]) == plain.get_asset_records(keys[:1])
+    assert len(here.get_asset_records(keys[:1])) == 1
+
+
+def test_events_of_a_killed_process_can_be_read(settings: Settings) -> None:
+    """What ends a step writes all before it; of the step that was under way, only bulk events are lost."""
+    ui.write_dagster_home(settings)
+    script = """
+import os, sys
+import dagster as dg
+@dg.asset
+def early(): ...
+@dg.multi_asset(specs=[dg.AssetSpec("late", deps=["early"]), dg.AssetSpec("never", deps=["late"])])
+def step():
+    yield dg.MaterializeResult(asset_key="late")
+    os.kill(os.getpid(), 9)
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    dg.materialize([early, step], instance=instance)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(history.__file__).parents[1])}
+    ended = subprocess.run([sys.executable, "-c", script, str(settings.dagster_home)], env=environment, check=False)
+    assert ended.returncode == -9
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        assert run.status is dg.DagsterRunStatus.STARTED
+        steps = {(e.step_key, e.dagster_event_type) for e in instance.all_logs(run.run_id)}
+        assert {("early", dg.DagsterEventType.STEP_SUCCESS), ("step", dg.DagsterEventType.STEP_START)} <= steps
+        assert instance.get_latest_materialization_event(dg.AssetKey("early")) is not None
+        assert instance.get_latest_materialization_event(dg.AssetKey("late")) is None
+        assert dg.materialize([thing], instance=instance).success
 
 
 def test_home_is_without_telemetry_and_lets_one_build_in(settings: Settings) -> None:

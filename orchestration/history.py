@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,7 +43,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_
 from dagster._serdes import ConfigurableClassData
 from dagster_shared.record import replace
 from sqlalchemy import bindparam, create_engine, event, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.engine import Connection, Engine
 
 from ingest.errors import SettingsError
@@ -200,9 +201,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             if last:
                 alike.setdefault(tuple(last), []).append({"asset_key": asset.to_string(), **last})
         for columns, rows in alike.items():
-            statement = insert(AssetKeyTable)
-            changes = {name: statement.excluded[name] for name in columns}
-            index.execute(statement.on_conflict_do_update(index_elements=["asset_key"], set_=changes), rows)
+            index.execute(_upsert_of_asset(columns), rows)
 
     def _mirror_checks(self, index: Connection, written: list[_Written]) -> None:
         """A row for every check that is planned in a run, and later its result in the same row."""
@@ -247,15 +246,17 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
     def _remember(self, asset: AssetKey, it: _Written) -> None:
         """Keep what is remembered of an asset in step with an event that has just been written."""
         record = self._records.get(asset)
-        made = it.event.get_dagster_event().is_step_materialization
-        if record is None or record.asset_entry.asset_details is not None or not made:
+        if record is None or record.asset_entry.asset_details is not None:
+            # New, or wiped before: to be read from the file.
             self._records.pop(asset, None)
             return
-        entry = replace(
-            record.asset_entry,
-            last_materialization_record=EventLogRecord(storage_id=it.number, event_log_entry=it.event),
-            last_run_id=it.event.run_id,
-        )
+        happened = it.event.get_dagster_event()
+        entry = record.asset_entry
+        if happened.is_step_materialization:
+            made = EventLogRecord(storage_id=it.number, event_log_entry=it.event)
+            entry = replace(entry, last_materialization_record=made, last_run_id=it.event.run_id)
+        elif happened.is_asset_materialization_planned:
+            entry = replace(entry, last_run_id=it.event.run_id)
         self._records[asset] = replace(record, asset_entry=entry)
 
     def _forget_if_changed(self, index: Connection) -> None:
@@ -327,6 +328,13 @@ class _Written:
 def _asset_of(event: EventLogEntry) -> AssetKey | None:
     """The asset whose last materialisation or observation an event changes."""
     return event.get_dagster_event().asset_key if event.dagster_event_type in ASSET_EVENTS else None
+
+
+@cache
+def _upsert_of_asset(columns: tuple[str, ...]) -> Insert:
+    statement = insert(AssetKeyTable)
+    changes = {name: statement.excluded[name] for name in columns}
+    return statement.on_conflict_do_update(index_elements=["asset_key"], set_=changes)
 
 
 def _standing(it: _Written, status: AssetCheckExecutionRecordStatus) -> dict[str, Any]:

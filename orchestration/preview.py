@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import duckdb
@@ -71,15 +72,29 @@ def column_names(settings: Settings) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def of_editions(settings: Settings, editions: Sequence[Edition]) -> Summary:
-    """Summary of what a source's editions hold; the preview is of the first table of the last published one."""
+@contextmanager
+def reader(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory, to read editions with; opening one costs more than reading those of a small source."""
+    connection = duckdb.connect(config={"memory_limit": settings.memory_limit, "threads": settings.threads})
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def of_editions(
+    settings: Settings, editions: Sequence[Edition], *, with_reader: duckdb.DuckDBPyConnection | None = None
+) -> Summary:
+    """Summary of what a source's editions hold; the preview is of the first table of the last published one.
+
+    `with_reader` is a connection that `reader` has opened; without it one is opened for this summary.
+    """
     files: dict[str, list[str]] = {}
     for edition in sorted(editions, key=lambda e: (e.published_on, e.edition_id), reverse=True):
         for load in edition.tables:
             files.setdefault(load.table_name, []).append(str(settings.lake / load.file))
-    connection = duckdb.connect(config={"memory_limit": settings.memory_limit, "threads": settings.threads})
-    try:
-        summaries = []
+    summaries = []
+    with nullcontext(with_reader) if with_reader else reader(settings) as connection:
         for name in sorted(files):
             relation = connection.read_parquet(files[name], hive_partitioning=False)
             described = {column.name: column.description for column in lake.contract(name).columns}
@@ -88,8 +103,6 @@ def of_editions(settings: Settings, editions: Sequence[Edition]) -> Summary:
             ]
             relation.create_view(name)
             summaries.append(_summary(connection, name, found, {}))
-    finally:
-        connection.close()
     years = [summary.last_data_year for summary in summaries if summary.last_data_year is not None]
     return Summary(
         row_count=sum(summary.row_count for summary in summaries),

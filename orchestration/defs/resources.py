@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
+from duckdb import DuckDBPyConnection
 
 from ingest.errors import IngestError
 from ingest.settings import Settings
+from orchestration import preview
 from orchestration.checker import Checker
 from orchestration.errors import BusyError
 from orchestration.lock import exclusive
@@ -19,12 +21,16 @@ from orchestration.progress import Progress
 
 @dataclass(frozen=True)
 class Warehouse:
-    """What every step gets. `beside` is a process that makes checks, where the run has one."""
+    """What every step gets.
+
+    `reader` is a DuckDB in memory for summaries of editions; `beside` a process that makes checks, where there is one.
+    """
 
     settings: Settings
     progress: Progress
     force: bool
     as_of: date | None
+    reader: DuckDBPyConnection
     beside: Checker | None = None
 
 
@@ -61,12 +67,13 @@ def warehouse_resource(
     def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
         config = context.resource_config
         as_of = config.get("as_of")
-        with failing_loudly(), exclusive(settings, "a Dagster run"):
+        with failing_loudly(), exclusive(settings, "a Dagster run"), preview.reader(settings) as reader:
             yield Warehouse(
                 settings=settings,
                 progress=progress,
                 force=bool(config.get("force", False)),
                 as_of=date.fromisoformat(as_of) if as_of else None,
+                reader=reader,
                 beside=beside,
             )
 

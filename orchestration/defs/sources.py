@@ -73,7 +73,7 @@ def _source_asset(source: Source) -> dg.AssetsDefinition:
             )
         key = keys.source(source.code)
         before = metadata.rows_before(context.instance, [key]).get(key)
-        summary = preview.of_editions(warehouse.settings, editions)
+        summary = preview.of_editions(warehouse.settings, editions, with_reader=warehouse.reader)
         newest = max((edition.published_on for edition in editions), default=None)
         age = cadence.edition_age(source, editions, datetime.now(UTC).date())
         columns = ("edition_id", "partition", "published_on", "is_bundled", "row_count", "rows_quarantined")

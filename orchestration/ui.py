@@ -21,6 +21,7 @@ from ingest.errors import IngestError
 from ingest.settings import PROJECT_ROOT, Settings
 from orchestration import inbox, pipeline
 from orchestration.checker import Checker
+from orchestration.collector import collecting_seldom
 from orchestration.errors import RunError
 from orchestration.lock import exclusive, held
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -128,7 +129,7 @@ def run_job(
 
     watch = Stopwatch(progress)
     report = pipeline.RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"), Checker(settings) as beside:
+    with exclusive(settings, "a run"), collecting_seldom(), Checker(settings) as beside:
         if not force and (known := pipeline.unchanged(settings, as_of=as_of)):
             report.release_id = known.release_id
             return report

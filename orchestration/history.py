@@ -41,6 +41,7 @@ from dagster._core.storage.event_log.base import AssetRecord
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, AssetKeyTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._serdes import ConfigurableClassData
+from dagster._time import datetime_from_timestamp
 from dagster_shared.record import replace
 from sqlalchemy import bindparam, create_engine, event, func, select
 from sqlalchemy.dialects.sqlite import Insert, insert
@@ -68,6 +69,7 @@ _MIRRORED = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELI
 
 _EVENTS = SqlEventLogStorageTable
 _CHECKS = AssetCheckExecutionsTable
+_LAST_EVENT = select(func.max(_EVENTS.c.id))
 # Sets the columns that it is given.
 _EVALUATED = _CHECKS.update().where(
     _CHECKS.c.asset_key == bindparam("of_asset"),
@@ -179,7 +181,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         # Whoever holds the lock to write may number the rows: nobody else adds any.
         index.exec_driver_sql("begin immediate")
         self._forget_if_changed(index)
-        last = index.execute(select(func.max(_EVENTS.c.id))).scalar() or 0
+        last = index.execute(_LAST_EVENT).scalar() or 0
         for number, it in enumerate(written, start=last + 1):
             it.number = number
         index.execute(_EVENTS.insert(), [{**it.row, "id": it.number} for it in written])
@@ -193,8 +195,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         lasts: dict[AssetKey, dict[str, Any]] = {}
         for it in written:
             if (asset := _asset_of(it.event)) is not None:
-                last = self._get_asset_entry_values(it.event, it.number, self.has_asset_key_index_cols())
-                lasts.setdefault(asset, {}).update(last)
+                lasts.setdefault(asset, {}).update(self._last_of_asset(it))
                 self._remember(asset, it)
         alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for asset, last in lasts.items():
@@ -202,6 +203,18 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
                 alike.setdefault(tuple(last), []).append({"asset_key": asset.to_string(), **last})
         for columns, rows in alike.items():
             index.execute(_upsert_of_asset(columns), rows)
+
+    def _last_of_asset(self, it: _Written) -> dict[str, Any]:
+        """Columns that tell how an asset was last made, planned or observed."""
+        if not it.event.get_dagster_event().is_step_materialization:
+            return dict(self._get_asset_entry_values(it.event, it.number, self.has_asset_key_index_cols()))
+        # An `EventLogRecord` as Dagster serialises it: the event has been serialised already, and is long.
+        head, tail = '{"__class__": "EventLogRecord", "event_log_entry": ', f', "storage_id": {it.number}}}'
+        return {
+            "last_materialization": head + it.row["event"] + tail,
+            "last_run_id": it.event.run_id,
+            "last_materialization_timestamp": datetime_from_timestamp(it.event.timestamp),
+        }
 
     def _mirror_checks(self, index: Connection, written: list[_Written]) -> None:
         """A row for every check that is planned in a run, and later its result in the same row."""

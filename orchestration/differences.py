@@ -27,6 +27,10 @@ DEPRECATIONS = PROJECT_ROOT / "dbt_project" / "deprecations.yml"
 _NOT_COMPARED = frozenset({"edition_ids"})
 _HEADLINE = "mart_policy_claim_check"
 
+# Columns of a table with their types, in their order; and tables, by schema and name.
+Columns = dict[str, str]
+Tables = dict[tuple[str, str], Columns]
+
 
 @dataclass(frozen=True)
 class CellChange:
@@ -109,43 +113,50 @@ def compare(
     connection: duckdb.DuckDBPyConnection, *, earlier: str = "earlier", later: str = "later", examples: int = 3
 ) -> ReleaseDiff:
     """Compare two attached releases; up to `examples` changed figures are given for each mart."""
-    schema = compare_schemas(connection, earlier, later)
-    before, after = (_tables(connection, name, "marts") for name in (earlier, later))
+    old, new = (_tables(connection, name) for name in (earlier, later))
     keys = mart_keys()
+    both = sorted(name for schema, name in old.keys() & new.keys() if schema == "marts")
     tables = [
-        compare_mart(connection, table, keys.get(table, ()), earlier=earlier, later=later, examples=examples)
-        for table in sorted(before & after)
+        _compare_mart(
+            connection,
+            table,
+            keys.get(table, ()),
+            (old["marts", table], new["marts", table]),
+            names=(earlier, later),
+            examples=examples,
+        )
+        for table in both
     ]
     return ReleaseDiff(
         [diff for diff in tables if not diff.is_equal],
-        schema,
-        _headlines(connection, earlier, later) if _HEADLINE in before & after else [],
-        _definitions(connection, earlier, later),
+        _compare_schemas(old, new),
+        _headlines(connection, earlier, later) if _HEADLINE in both else [],
+        _definitions(connection, (old, new), names=(earlier, later)),
     )
 
 
-def compare_mart(
+def _compare_mart(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     key: tuple[str, ...],
+    columns: tuple[Columns, Columns],
     *,
-    earlier: str = "earlier",
-    later: str = "later",
-    examples: int = 3,
+    names: tuple[str, str],
+    examples: int,
 ) -> TableDiff:
     """Compare one mart by its key, over the columns that both have; without a usable key, by whole rows.
 
     Seven significant digits of a number count: another order of adding up is no revision.
     """
-    old, new = (_columns(connection, name, "marts", table) for name in (earlier, later))
+    (old, new), (earlier, later) = columns, names
     common = [name for name in new if name in old and name not in _NOT_COMPARED]
     if not key or not set(key) <= set(common):
-        names = ", ".join(_compared(name, new[name]) for name in common)
+        listed = ", ".join(_compared(name, new[name]) for name in common)
         added, removed = (
             _one(
                 connection,
-                f"select count(*) from (select {names} from {a}.marts.{table} "
-                f"except all select {names} from {b}.marts.{table})",
+                f"select count(*) from (select {listed} from {a}.marts.{table} "
+                f"except all select {listed} from {b}.marts.{table})",
             )
             for a, b in ((later, earlier), (earlier, later))
         )
@@ -183,10 +194,15 @@ def compare_mart(
     return TableDiff(table, added, removed, altered, found)
 
 
-def compare_schemas(connection: duckdb.DuckDBPyConnection, earlier: str, later: str) -> SchemaDiff:
+def _compare_schemas(earlier: Tables, later: Tables) -> SchemaDiff:
     """Tables and columns of all schemas that only one release has, or with another type."""
-    old, new = (_published_columns(connection, name) for name in (earlier, later))
-    gone_tables, new_tables = (_tables_of(a) - _tables_of(b) for a, b in ((old, new), (new, old)))
+    old, new = (
+        {f"{schema}.{table}.{name}": kind for (schema, table), held in tables.items() for name, kind in held.items()}
+        for tables in (earlier, later)
+    )
+    gone_tables, new_tables = (
+        {".".join(table) for table in a.keys() - b.keys()} for a, b in ((earlier, later), (later, earlier))
+    )
     return SchemaDiff(
         added=sorted(new_tables) + sorted(n for n in new.keys() - old.keys() if _table_of(n) not in new_tables),
         removed=sorted(gone_tables) + sorted(n for n in old.keys() - new.keys() if _table_of(n) not in gone_tables),
@@ -270,11 +286,14 @@ def _headlines(connection: duckdb.DuckDBPyConnection, earlier: str, later: str) 
     return [Headline(*row) for row in rows]
 
 
-def _definitions(connection: duckdb.DuckDBPyConnection, earlier: str, later: str) -> list[str]:
+def _definitions(
+    connection: duckdb.DuckDBPyConnection, tables: tuple[Tables, Tables], *, names: tuple[str, str]
+) -> list[str]:
     """Reviewed tables whose rows differ, and definitions by id."""
     lines = []
-    before, after = (_tables(connection, name, "vocabulary") for name in (earlier, later))
-    if "definition" in before & after:
+    (before, after), (earlier, later) = tables, names
+    both = {table for schema, table in before.keys() & after.keys() if schema == "vocabulary"}
+    if "definition" in both:
         old, new = (
             dict(connection.execute(f"select definition_id, sentence from {name}.vocabulary.definition").fetchall())
             for name in (earlier, later)
@@ -286,14 +305,14 @@ def _definitions(connection: duckdb.DuckDBPyConnection, earlier: str, later: str
             for name in sorted(old.keys() & new.keys())
             if old[name] != new[name]
         ]
-    for table in sorted((before & after) - {"definition"}):
-        columns = [_columns(connection, name, "vocabulary", table) for name in (earlier, later)]
-        names = ", ".join(f'"{name}"' for name in columns[1] if name in columns[0])
+    for table in sorted(both - {"definition"}):
+        key = ("vocabulary", table)
+        listed = ", ".join(f'"{name}"' for name in after[key] if name in before[key])
         added, removed = (
             _one(
                 connection,
-                f"select count(*) from (select {names} from {a}.vocabulary.{table} "
-                f"except all select {names} from {b}.vocabulary.{table})",
+                f"select count(*) from (select {listed} from {a}.vocabulary.{table} "
+                f"except all select {listed} from {b}.vocabulary.{table})",
             )
             for a, b in ((later, earlier), (earlier, later))
         )
@@ -309,37 +328,20 @@ def _compared(name: str, kind: str, alias: str | None = None) -> str:
     return f"cast({column} as float)" if kind == "DOUBLE" else column
 
 
-def _published_columns(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    rows = connection.execute(
-        "select schema_name || '.' || table_name || '.' || column_name, data_type from duckdb_columns() "
-        "where database_name = ? and not internal",
-        [database],
-    ).fetchall()
-    return dict(rows)
-
-
 def _table_of(name: str) -> str:
     return ".".join(name.split(".")[:2])
 
 
-def _tables_of(columns: dict[str, str]) -> set[str]:
-    return {_table_of(name) for name in columns}
-
-
-def _tables(connection: duckdb.DuckDBPyConnection, database: str, schema: str) -> set[str]:
-    rows = connection.execute(
-        "select table_name from duckdb_tables() where database_name = ? and schema_name = ?", [database, schema]
-    ).fetchall()
-    return {row[0] for row in rows}
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, database: str, schema: str, table: str) -> dict[str, str]:
-    rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() "
-        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
-        [database, schema, table],
-    ).fetchall()
-    return dict(rows)
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> Tables:
+    """Tables of a database with their columns; one question for all, as each goes through the whole catalogue."""
+    found: Tables = {}
+    for schema, table, name, kind in connection.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+        "where database_name = ? and not internal order by schema_name, table_name, column_index",
+        [database],
+    ).fetchall():
+        found.setdefault((schema, table), {})[name] = kind
+    return found
 
 
 def _plain(value: Any) -> Any:

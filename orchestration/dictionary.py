@@ -19,7 +19,8 @@ import polars as pl
 from ingest import lake, vocabulary
 from ingest.settings import PROJECT_ROOT, Settings
 from ingest.source import discover
-from orchestration import columns, differences
+from orchestration import differences
+from orchestration.lineage import Lineage
 
 Table = tuple[str, str]
 
@@ -112,22 +113,14 @@ def keys_of_tables() -> dict[Table, list[str]]:
     return keys
 
 
-def write_lineage(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Make catalog.column_lineage and catalog.source_to_mart in database `published`, from the last dbt build."""
-    relations: dict[columns.Relation, list[str]] = {}
-    for schema, table, column in connection.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() where database_name = current_database() "
-        "and schema_name in ('lake', 'vocabulary', 'staging', 'intermediate', 'quality', 'marts') "
-        "order by schema_name, table_name, column_index"
-    ).fetchall():
-        relations.setdefault((schema, table), []).append(column)
-    models = columns.of_build(settings, relations)
+def write_lineage(connection: duckdb.DuckDBPyConnection, followed: Lineage) -> None:
+    """Make catalog.column_lineage and catalog.source_to_mart in database `published`, from the models' lineage."""
     rows = [
-        (*relation, column, *_published_as(*origin[:2]), origin[2])
-        for relation, names in relations.items()
-        if relation[0] in {"marts", "quality"}
-        for column in names
-        for origin in sorted(models.bases(relation, column))
+        (schema, table, line.column, *_published_as(*origin[:2]), origin[2])
+        for line in followed.columns
+        if (schema := line.relation.partition(".")[0]) in {"marts", "quality"}
+        and (table := line.relation.partition(".")[2])
+        for origin in followed.bases(schema, table, line.column)
     ]
     lineage = ("schema_name", "table_name", "column_name", "origin_schema", "origin_table", "origin_column")
     _create(connection, "column_lineage", "select * from _rows order by all", _rows=_frame(rows, lineage))

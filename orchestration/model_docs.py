@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from typing import Any
 
 from ingest.archive import write_atomically
 from ingest.settings import Settings
-from orchestration import columns, fingerprint
+from orchestration import fingerprint
 
 _MANIFEST, _CATALOG = '"MANIFEST.JSON INLINE DATA"', '"CATALOG.JSON INLINE DATA"'
 # What dbt's page would load from elsewhere: a tracker, and links to icons that are not there.
@@ -72,7 +73,7 @@ def build(settings: Settings, manifest_file: Path, invoke: Callable[[list[str], 
         # The build has compiled the models; compiling them again would take most of the time.
         invoke(["docs", "generate", "--no-compile"], target)
         manifest, catalog = (json.loads(path.read_bytes()) for path in (manifest_file, target / "catalog.json"))
-        compiled = columns.compiled(target / "compiled")
+        compiled = compiled_models(target / "compiled")
         text = assemble(_template(), _slim(manifest, compiled), catalog)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(page, packed(text).encode())
@@ -81,6 +82,19 @@ def build(settings: Settings, manifest_file: Path, invoke: Callable[[list[str], 
         for old in sorted(folder.glob("*.html"), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
             old.unlink(missing_ok=True)
     return page
+
+
+def compiled_models(folder: Path) -> dict[str, str]:
+    """Text of every compiled model below dbt's folder of compiled files, by file name; tests are left out."""
+    return {
+        path.name: path.read_text(encoding="utf-8")
+        for project in folder.iterdir()
+        for place, _, names in sorted(os.walk(project / "models"))
+        # dbt puts the tests of a model into a folder that is named as its yml.
+        if not place.endswith(".yml")
+        for path in (Path(place, name) for name in sorted(names))
+        if path.suffix in {".sql", ".py"}
+    }
 
 
 def copy(page: Path | None, folder: Path) -> None:

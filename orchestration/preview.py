@@ -56,22 +56,6 @@ def of_relations(settings: Settings, schemas: Collection[str]) -> dict[tuple[str
         connection.close()
 
 
-def column_names(settings: Settings) -> dict[tuple[str, str], list[str]]:
-    """Names of the columns of every relation of the work file that models are made from or make, in their order."""
-    connection = workfile.connect(settings.work_file, settings, read_only=True)
-    try:
-        found: dict[tuple[str, str], list[str]] = {}
-        for schema, table, column in connection.execute(
-            "select schema_name, table_name, column_name from duckdb_columns() "
-            "where schema_name in ('lake', 'vocabulary', 'staging', 'intermediate', 'quality', 'marts') "
-            "order by schema_name, table_name, column_index"
-        ).fetchall():
-            found.setdefault((schema, table), []).append(column)
-    finally:
-        connection.close()
-    return found
-
-
 @contextmanager
 def reader(settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB in memory, to read editions with; opening one costs more than reading those of a small source."""

@@ -32,11 +32,11 @@ from typing import Any
 import duckdb
 
 from ingest.settings import Settings
-from orchestration import dictionary, dictionary_page, differences, model_docs, reader
+from orchestration import dictionary, dictionary_page, differences, lineage, model_docs, reader
 from orchestration import fingerprint as inputs
 from orchestration.briefing import charts, site
 from orchestration.catalog import OWN_TABLES, SCHEMAS
-from orchestration.errors import ReleaseError, as_storage_error
+from orchestration.errors import ExplainError, ReleaseError, as_storage_error
 from orchestration.text import rows_text
 
 STORAGE_VERSION = "v1.0.0"
@@ -117,7 +117,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             _copy_tables(connection, content)
             _reached("tables", progress)
             _write_catalog(connection, release_id, created_at, content, previous)
-            dictionary.write_lineage(connection, settings)
+            _write_lineage(connection, settings)
             _describe(connection, settings)
             connection.commit()
             _create_macros(connection, settings)
@@ -386,11 +386,6 @@ def _write_catalog(
     )
     connection.execute(_sources_query(connection))
     connection.execute(
-        "create table published.catalog.lineage (relation_name varchar, column_name varchar, formula varchar, "
-        "value_columns varchar, condition_columns varchar)"
-    )
-    _insert(connection, "catalog.lineage", _lineage(connection))
-    connection.execute(
         "create table published.catalog.columns (schema_name varchar, table_name varchar, column_name varchar, "
         "position integer, data_type varchar, unit varchar, allowed_values varchar, description varchar)"
     )
@@ -401,25 +396,36 @@ def _write_catalog(
     )
 
 
-def _lineage(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, ...]]:
-    """From which columns every column of a model follows, by which formula."""
-    from orchestration.explain import columns
-
-    models = columns.models_of(_records(connection, "from published.catalog.models order by all"))
-    published = columns.published_names(connection, "published")
-    columns_of = columns.read_by_models(connection, str(_one(connection, "select current_database()")))
-    return [
-        (
-            found.relation,
-            found.column,
-            found.formula,
-            *(
-                ",".join(sorted(_published_column(column, published) for column in part))
-                for part in (found.values, found.conditions)
-            ),
-        )
-        for found in columns.whole_lineage(models, columns_of)
-    ]
+def _write_lineage(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """From which columns every column of a model follows: by which formula, down to facts, and up to publishers."""
+    models = _records(connection, "from published.catalog.models order by all")
+    followed = lineage.of_models(settings, models, lineage.read_by_models(connection))
+    if followed.unresolved:
+        raise ExplainError(followed.unresolved[0], remedy="No figure that rests on it could be explained.")
+    published = lineage.published_names(connection, "published")
+    connection.execute(
+        "create table published.catalog.lineage (relation_name varchar, column_name varchar, formula varchar, "
+        "value_columns varchar, condition_columns varchar)"
+    )
+    _insert(
+        connection,
+        "catalog.lineage",
+        [
+            (
+                line.relation,
+                line.column,
+                line.formula,
+                *(
+                    ",".join(sorted(_published_column(column, published) for column in part))
+                    for part in (line.values, line.conditions)
+                ),
+            )
+            for line in followed.columns
+            # Views of staging are published as facts.
+            if not line.relation.startswith("staging.")
+        ],
+    )
+    dictionary.write_lineage(connection, followed)
 
 
 def _published_column(column: str, published: dict[str, str]) -> str:

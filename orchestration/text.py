@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 
@@ -36,3 +36,17 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> 
 
     head = [line(columns), line("---" for _ in columns)]
     return "\n".join([*head, *(line(map(cell, row)) for row in rows)])
+
+
+def sql_condition(key: Mapping[str, object]) -> str:
+    """A key as a condition of SQL, for people to copy."""
+    return " and ".join(_equals(name, value) for name, value in key.items())
+
+
+def _equals(name: str, value: object) -> str:
+    if value is None:
+        return f"{name} is null"
+    if isinstance(value, bool | int | float):
+        return f"{name} = {value}"
+    text = str(value).replace("'", "''")
+    return f"{name} = '{text}'"

@@ -17,12 +17,11 @@ from dagster_dbt import DagsterDbtTranslator, dbt_assets
 
 from data_quality.runner import check_specs
 from ingest.settings import PROJECT_ROOT
-from orchestration import columns, pipeline, preview
+from orchestration import lineage, model_page, pipeline, preview
 from orchestration.defs import keys, metadata
 from orchestration.defs.lake import dagster_check_results, dagster_check_specs
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.errors import BuildError
-from orchestration.explain import page
 from orchestration.progress import timed
 
 _TEST_ID = "dagster_dbt/unique_id"
@@ -140,13 +139,14 @@ def _materialisations(
     summaries = preview.of_relations(warehouse.settings, {node.schema_name for node in built if node.schema_name})
     before = metadata.rows_before(context.instance, context.selected_asset_keys)
     with timed(warehouse.progress, "column lineage"):
-        followed = columns.of_build(warehouse.settings, preview.column_names(warehouse.settings)).columns
-    explained = page.of_marts(warehouse.settings, pipeline.checks_file(warehouse.settings, "code"))
+        code = pipeline.checks_file(warehouse.settings, "code")
+        followed = lineage.of_build(warehouse.settings, code)
+        explained = model_page.of_marts(warehouse.settings, code, followed)
     # In the order of dbt, which is that of the references: Dagster takes outputs in no other.
     for node in built:
         key = keys.relation(str(node.schema_name), str(node.table_name))
         if key in context.selected_asset_keys:
-            origins = followed.get((key.path[0], key.path[1]), {})
+            origins = followed.origins(key.path[0], key.path[1])
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={

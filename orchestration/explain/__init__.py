@@ -29,6 +29,8 @@ from orchestration.explain import recompute as again
 from orchestration.explain import words
 from orchestration.explain.plan import Model, Role, Step
 from orchestration.explain.trace import Lineage, Workshop
+from orchestration.lineage import published_names
+from orchestration.text import sql_condition
 
 __all__ = ["Decision", "Explanation", "Fact", "FormulaStep", "Workbench", "explain", "open_workbench"]
 
@@ -134,9 +136,7 @@ class Workbench:
         self._release = published
         rows = _records(connection, "from release.catalog.models")
         self.models: dict[str, Model] = lineage_of.models_of(rows)
-        self.relations = {
-            name: f"release.{table}" for name, table in lineage_of.published_names(connection, "release").items()
-        }
+        self.relations = {name: f"release.{table}" for name, table in published_names(connection, "release").items()}
         self._workshop = Workshop(connection, self.models, self.relations, again.python_runner())
 
     def _bring_editions(self, mart: str) -> None:
@@ -222,7 +222,7 @@ class Workbench:
             )
         if count > 1:
             differing = [name for name in grain if len({repr(row[name]) for row in found}) > 1]
-            first = lineage_of.condition({name: found[0][name] for name in grain})
+            first = sql_condition({name: found[0][name] for name in grain})
             raise ExplainError(
                 f"{count:,} rows of {mart} have {where or 'no condition at all'}; "
                 f"they differ in {', '.join(differing)}",

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import duckdb
+from functools import cached_property
 
 from ingest import lake
+from orchestration.errors import ExplainError
 from orchestration.explain import plan, words
 from orchestration.explain.plan import Model, Role, Step
+from orchestration.lineage import ColumnLineage, Lineage
 
 _MOST_STEPS = 6
-_KEPT: dict[str, list[ColumnLineage]] = {}
 
 
-@dataclass(frozen=True)
-class ColumnLineage:
-    """A column of a model: its formula in words, the columns whose values enter it, and those that decide."""
+def models_of(rows: Iterable[Mapping[str, str | None]], *, with_staging: bool = False) -> dict[str, Model]:
+    """Models by name from rows of `catalog.models`.
 
-    relation: str
-    column: str
-    formula: str
-    values: tuple[str, ...]
-    conditions: tuple[str, ...]
-
-
-def models_of(rows: Iterable[Mapping[str, str | None]]) -> dict[str, Model]:
-    """Models by name from rows of `catalog.models`; views of the staging layer are left out: facts are published."""
+    Views of the staging layer are left out unless they are asked for: a release publishes their rows as facts.
+    """
     return {
         name: Model(
             name=name,
@@ -41,42 +31,14 @@ def models_of(rows: Iterable[Mapping[str, str | None]]) -> dict[str, Model]:
             settings=json.loads(row["settings"] or "{}"),
         )
         for row in rows
-        if (name := f"{row['schema_name']}.{row['table_name']}") and row["schema_name"] != "staging"
+        if (name := f"{row['schema_name']}.{row['table_name']}") and (with_staging or row["schema_name"] != "staging")
     }
-
-
-def published_names(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, str]:
-    """What models read and a release publishes under another name, with the published table."""
-    found = {}
-    for schema, table in connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = ?", [database]
-    ).fetchall():
-        if schema == "facts":
-            found[f"staging.stg_{table}"] = f"facts.{table}"
-        elif schema == "vocabulary":
-            found[f"vocabulary.{table}"] = f"vocabulary.{table}"
-        elif schema == "quality":
-            found[f"lake.{table}"] = f"quality.{table}"
-    return {**found, "lake.source": "catalog.sources"}
 
 
 def is_of_facts(relation: str) -> bool:
     """Whether what a model reads are rows of a canonical table: the latest editions, or all of them (`lake.*`)."""
     schema, _, table = relation.partition(".")
     return schema == "staging" or (schema == "lake" and table in lake.contracts())
-
-
-def read_by_models(connection: duckdb.DuckDBPyConnection, database: str) -> dict[str, list[str]]:
-    """Columns of everything in a work file that models read, and of the models themselves, by relation."""
-    found: dict[str, list[str]] = {}
-    for schema, table, column in connection.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() where database_name = ? "
-        "and schema_name in ('staging', 'vocabulary', 'lake', 'intermediate', 'marts', 'quality') "
-        "order by schema_name, table_name, column_index",
-        [database],
-    ).fetchall():
-        found.setdefault(f"{schema}.{table}", []).append(column)
-    return found
 
 
 def in_order(models: Mapping[str, Model], wanted: Iterable[str]) -> list[str]:
@@ -97,101 +59,145 @@ def in_order(models: Mapping[str, Model], wanted: Iterable[str]) -> list[str]:
     return order
 
 
-def steps_by_model(models: Mapping[str, Model], columns_of: Mapping[str, Sequence[str]]) -> dict[str, list[Step]]:
-    """Steps of all models. `columns_of` has the columns of everything that is not a model, and of Python models.
+def whole_lineage(models: Mapping[str, Model], columns_of: Mapping[str, Sequence[str]]) -> Lineage:
+    """Lineage of every column of every model, inputs first.
 
-    A model whose inputs are not all there (in a release that holds a part only) is left out.
+    `columns_of` has the columns of everything that is not a model, and of Python models. A model whose code cannot
+    be taken apart is named in `unresolved`; one whose inputs are not all there is left out.
     """
-    known = dict(columns_of)
-    found = {}
+    known = {
+        name: names for name, names in columns_of.items() if name not in models or models[name].language == "python"
+    }
+    found: list[ColumnLineage] = []
+    unresolved: list[str] = []
     for name in in_order(models, models):
         model = models[name]
         if not known.keys() >= set(model.inputs) or (model.language == "python" and name not in known):
             continue
-        found[name] = plan.steps_of(model, known, {relation: relation for relation in model.inputs})
-        known[name] = found[name][-1].columns
-    return found
+        try:
+            steps = plan.steps_of(model, known, {relation: relation for relation in model.inputs})
+        except ExplainError as error:
+            unresolved.append(error.text)
+            continue
+        known[name] = steps[-1].columns
+        reader = _Reader(model, steps, known)
+        found += [reader.column(column) for column in steps[-1].columns]
+    return Lineage(tuple(found), tuple(unresolved))
 
 
-def whole_lineage(models: Mapping[str, Model], columns_of: Mapping[str, Sequence[str]]) -> list[ColumnLineage]:
-    """Lineage of every column of every model; what was worked out last is kept for the same models and columns.
+class _Reads:
+    """What the columns of one step follow from, each expression looked at once."""
 
-    `columns_of` has the columns of all relations (`read_by_models`).
-    """
-    columns_of = {
-        name: names for name, names in columns_of.items() if name not in models or models[name].language == "python"
-    }
-    content = repr([*((m.name, m.code, m.inputs) for m in models.values()), sorted(columns_of.items())])
-    digest = hashlib.sha256(content.encode()).hexdigest()
-    if digest not in _KEPT:
-        found = [
-            column
-            for name, steps in steps_by_model(models, columns_of).items()
-            for column in lineage(models[name], steps)
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._relations = {source.alias: source.relation for source in step.sources}
+        self._roles: dict[str, list[tuple[str, str, Role]]] = {}
+        self._held: dict[str, list[tuple[str, str]]] = {}
+
+    def roles(self, column: str) -> list[tuple[str, str, Role]]:
+        """Columns (relation, name) that the expression of a column reads, with their role for it."""
+        if column not in self._roles:
+            self._roles[column] = [
+                (self._relations[alias], name, role)
+                for (alias, name), role in plan.column_roles(self.step.projections[column], Role.VALUE).items()
+            ]
+        return self._roles[column]
+
+    @cached_property
+    def conditions(self) -> list[tuple[str, str]]:
+        """Columns (relation, name) that decide on rows and groups."""
+        return [
+            (self._relations[alias], name)
+            for clause in self.step.clauses()
+            for alias, name in plan.column_roles(clause, Role.CONDITION)
         ]
-        _KEPT.clear()
-        _KEPT[digest] = found
-    return _KEPT[digest]
+
+    def held(self, column: str) -> list[tuple[str, str]]:
+        """Columns (relation, name) that the expression of a column is made from."""
+        if column not in self._held:
+            self._held[column] = [
+                (self._relations[found.table], found.name)
+                for found in plan.columns_made_from(self.step.projections[column])
+            ]
+        return self._held[column]
 
 
-def lineage(model: Model, steps: Sequence[Step]) -> list[ColumnLineage]:
-    """Lineage of every column of a model down to what the model reads."""
-    last = steps[-1]
-    by_name = {step.name: step for step in steps}
-    return [_column(model, by_name, last, column) for column in last.columns]
+class _Reader:
+    """Follows the columns of a model down to what the model reads."""
 
+    def __init__(self, model: Model, steps: Sequence[Step], columns_of: Mapping[str, Sequence[str]]) -> None:
+        self._model = model
+        self._last = steps[-1]
+        self._steps = {step.name: step for step in steps}
+        self._reads = {step.name: _Reads(step) for step in steps}
+        self._columns = columns_of
 
-def _column(model: Model, steps: Mapping[str, Step], last: Step, column: str) -> ColumnLineage:
-    reads: dict[tuple[str, str], Role] = {}
-    formulas: list[str] = []
-    done: dict[tuple[str, str], Role] = {}
-    todo: list[tuple[str, str, Role]] = [(last.name, column, Role.VALUE)]
-    while todo:
-        name, wanted, role = todo.pop(0)
-        if done.get((name, wanted), 9) <= role:
-            continue
-        done[name, wanted] = role
-        step = steps.get(name)
-        if step is None:
-            key = (name, wanted)
-            reads[key] = min(role, reads.get(key, Role.CONDITION))
-            continue
-        if step.python_inputs:
-            reads.update(dict.fromkeys(((relation, "*") for relation in step.python_inputs), Role.VALUE))
-            formulas.append(f"{column} = computed by the function in the model {model.name}")
-            continue
-        if step.branches:
-            position = step.columns.index(wanted)
-            todo += [(branch, steps[branch].columns[position], role) for branch in step.branches]
-            continue
-        relations = {source.alias: source.relation for source in step.sources}
-        expression = step.projections[wanted]
-        if role is Role.VALUE and not words.is_plain(expression) and len(formulas) < _MOST_STEPS:
-            said = f"{wanted} = {words.of(expression)}"
-            if said not in formulas:
-                formulas.append(said)
-        for (alias, read), does in plan.column_roles(expression, role).items():
-            todo.append((relations[alias], read, does))
-        for clause in step.clauses():
-            todo += [(relations[a], c, Role.CONDITION) for a, c in plan.column_roles(clause, Role.CONDITION)]
-    return ColumnLineage(
-        model.name,
-        column,
-        "; ".join(formulas),
-        tuple(sorted(f"{name}.{read}" for (name, read), role in reads.items() if role is Role.VALUE)),
-        tuple(sorted(f"{name}.{read}" for (name, read), role in reads.items() if role is Role.CONDITION)),
-    )
+    def column(self, column: str) -> ColumnLineage:
+        """Lineage of one column."""
+        roles, formulas = self._roles(column)
+        return ColumnLineage(
+            self._model.name,
+            column,
+            "; ".join(formulas),
+            tuple(sorted(f"{name}.{read}" for (name, read), role in roles.items() if role is Role.VALUE)),
+            tuple(sorted(f"{name}.{read}" for (name, read), role in roles.items() if role is Role.CONDITION)),
+            tuple(sorted(f"{name}.{read}" for name, read in self._made_from(column))),
+        )
 
+    def _roles(self, column: str) -> tuple[dict[tuple[str, str], Role], list[str]]:
+        """What a column follows from, and the formulas on the way."""
+        roles: dict[tuple[str, str], Role] = {}
+        formulas: list[str] = []
+        done: dict[tuple[str, str], Role] = {}
+        todo: list[tuple[str, str, Role]] = [(self._last.name, column, Role.VALUE)]
+        while todo:
+            name, wanted, role = todo.pop(0)
+            if done.get((name, wanted), 9) <= role:
+                continue
+            done[name, wanted] = role
+            step = self._steps.get(name)
+            if step is None:
+                roles[name, wanted] = min(role, roles.get((name, wanted), Role.CONDITION))
+                continue
+            if step.python_inputs:
+                roles.update(dict.fromkeys(((relation, "*") for relation in step.python_inputs), Role.VALUE))
+                formulas.append(f"{column} = computed by the function in the model {self._model.name}")
+                continue
+            if step.branches:
+                todo += [(branch, read, role) for branch, read in self._branches(step, wanted)]
+                continue
+            expression = step.projections[wanted]
+            if role is Role.VALUE and not words.is_plain(expression) and len(formulas) < _MOST_STEPS:
+                said = f"{wanted} = {words.of(expression)}"
+                if said not in formulas:
+                    formulas.append(said)
+            reads = self._reads[name]
+            todo += [(relation, read, max(role, does)) for relation, read, does in reads.roles(wanted)]
+            todo += [(relation, read, Role.CONDITION) for relation, read in reads.conditions]
+        return roles, formulas
 
-def condition(key: Mapping[str, object]) -> str:
-    """A key as a condition of SQL."""
-    return " and ".join(_equals(name, value) for name, value in key.items())
+    def _made_from(self, column: str) -> set[tuple[str, str]]:
+        """What the expressions of a column hold; a Python model hands on names and makes the rest of all it reads."""
+        found: set[tuple[str, str]] = set()
+        seen: set[tuple[str, str]] = set()
+        todo = [(self._last.name, column)]
+        while todo:
+            name, wanted = todo.pop()
+            if (name, wanted) in seen:
+                continue
+            seen.add((name, wanted))
+            step = self._steps.get(name)
+            if step is None:
+                found.add((name, wanted))
+            elif step.python_inputs:
+                everything = [(relation, read) for relation in step.python_inputs for read in self._columns[relation]]
+                found.update([entry for entry in everything if entry[1] == wanted] or everything)
+            elif step.branches:
+                todo += self._branches(step, wanted)
+            else:
+                todo += self._reads[name].held(wanted)
+        return found
 
-
-def _equals(name: str, value: object) -> str:
-    if value is None:
-        return f"{name} is null"
-    if isinstance(value, bool | int | float):
-        return f"{name} = {value}"
-    text = str(value).replace("'", "''")
-    return f"{name} = '{text}'"
+    def _branches(self, step: Step, column: str) -> list[tuple[str, str]]:
+        position = step.columns.index(column)
+        return [(branch, self._steps[branch].columns[position]) for branch in step.branches]

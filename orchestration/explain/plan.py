@@ -152,6 +152,17 @@ def column_roles(expression: exp.Expr, role: Role) -> dict[tuple[str, str], Role
     return found
 
 
+def columns_made_from(expression: exp.Expr) -> Iterator[exp.Column]:
+    """Columns that an expression holds, but for what a window is divided by: that selects rows."""
+    if isinstance(expression, exp.Column):
+        yield expression
+    for name, value in expression.args.items():
+        if not (isinstance(expression, exp.Window) and name == "partition_by"):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, exp.Expr):
+                    yield from columns_made_from(child)
+
+
 def aggregates(expression: exp.Expr, role: Role = Role.VALUE) -> Iterator[tuple[exp.Expr, Role]]:
     """Aggregates in an expression (with their FILTER, where they have one) and their role; no window functions."""
     for node, does in parts_with_role(expression, role):
@@ -261,6 +272,8 @@ class _Builder:
                 alias = table.alias or f"part_{self._n}"
                 self.add_query(part, table.this, known)
             else:
+                if not isinstance(table, exp.Table):
+                    raise sqlglot.errors.ParseError(f"{table.sql(DIALECT)} is no table")
                 key = ".".join(p.name for p in table.parts)
                 part = known.get(key) or self._relations[".".join(p.name for p in table.parts[-2:])]
                 alias = table.alias_or_name

@@ -15,9 +15,9 @@ import pytest
 
 from ingest.archive import Archive
 from ingest.settings import PROJECT_ROOT, Settings
-from orchestration import pipeline, reader
+from orchestration import lineage, model_page, pipeline, reader
 from orchestration.errors import ExplainError
-from orchestration.explain import Workbench, explain, open_workbench, page, recompute
+from orchestration.explain import Workbench, explain, open_workbench, recompute
 from orchestration.explain.plan import Role
 from tests.built import Home
 from tests.orchestration.conftest import Outcome
@@ -237,14 +237,16 @@ def test_the_macro_follows_a_column_to_the_facts(built: Home) -> None:
 
 
 def test_pages_of_marts_have_a_command_that_works(built: Home, bench: Workbench) -> None:
-    pages = page.of_marts(built.settings, pipeline.checks_file(built.settings, "code"))
+    code = pipeline.checks_file(built.settings, "code")
+    followed = lineage.of_build(built.settings, code)
+    pages = model_page.of_marts(built.settings, code, followed)
     assert sorted(pages) == MARTS
     command = re.search(r"^    biopharma (.+)$", pages["mart_rnd_growth"], re.MULTILINE)
     assert command is not None
     _, mart, _, column, _, where = shlex.split(command[1])
     assert bench.find(mart, column, where)[0]
     assert "real_last divided by real_first" in pages["mart_rnd_growth"]
-    assert page.of_marts(built.settings, Path("nowhere.parquet")) == {}
+    assert model_page.of_marts(built.settings, Path("nowhere.parquet"), followed) == {}
 
 
 def test_lineage_is_small(built: Home) -> None:

@@ -11,6 +11,7 @@ from orchestration.errors import ExplainError
 from orchestration.explain import columns, plan, words
 from orchestration.explain.plan import Model, Role
 from orchestration.explain.trace import Workshop
+from orchestration.text import sql_condition
 
 SALES = [
     # row id, country, year, product, value, edition
@@ -228,9 +229,9 @@ def test_column_lineage_tells_values_from_conditions() -> None:
         "vocabulary.kind": ["product", "is_biologic"],
         "marts.mart_m": ["year", "thousands"],
     }
-    found = {column.column: column for column in columns.whole_lineage({model.name: model}, known)}
+    found = {column.column: column for column in columns.whole_lineage({model.name: model}, known).columns}
     assert found["thousands"].values == ("staging.stg_sales.value",)
     assert found["thousands"].conditions == ("vocabulary.kind.is_biologic",)
     assert found["thousands"].formula == "thousands = value divided by 1000; value = the sum of value"
     assert found["year"].formula == ""
-    assert columns.condition({"a": "it's", "b": None, "c": 1}) == "a = 'it''s' and b is null and c = 1"
+    assert sql_condition({"a": "it's", "b": None, "c": 1}) == "a = 'it''s' and b is null and c = 1"

@@ -689,16 +689,26 @@ def _dbt_build(settings: Settings, select: Sequence[str] | None, progress: Progr
             remedy="Correct the macro that on-run-end of dbt_project.yml names.",
         )
     nodes = [entry for entry in result.results if entry not in hooks]
-    if select is None:
-        _write_frame(_code_frame(nodes), checks_file(settings, "code"))
+    _keep_code(settings, nodes, None if select is None else _manifest(settings, progress))
     relations = {e.node.unique_id: (e.node.schema, e.node.alias) for e in nodes if not _is_test(e.node)}
     return [_node_result(entry, relations) for entry in nodes]
 
 
-def _code_frame(results: Sequence[Any]) -> pl.DataFrame:
+def _keep_code(settings: Settings, results: Sequence[Any], manifest: dict[str, Any] | None) -> None:
+    """Keep the models as they were run; after a build of some (with the manifest), the others as they ran before."""
+    path = checks_file(settings, "code")
+    known = manifest["nodes"].items() if manifest else []
+    code = _code_frame(results, {name: f"{node['schema']}.{node['alias']}" for name, node in known})
+    if manifest and path.exists():
+        before = pl.read_parquet(path).join(code, on=["schema_name", "table_name"], how="anti")
+        code = pl.concat([code, before], how="diagonal").select(_CODE_SCHEMA.keys())
+    _write_frame(code, path)
+
+
+def _code_frame(results: Sequence[Any], known: Mapping[str, str]) -> pl.DataFrame:
     """Every model as it was run: its code, its settings, what it reads, and the columns that tell its rows apart."""
     nodes = [entry.node for entry in results]
-    names = {node.unique_id: f"{node.schema}.{node.alias}" for node in nodes if not _is_test(node)}
+    names = {**known, **{node.unique_id: f"{node.schema}.{node.alias}" for node in nodes if not _is_test(node)}}
     grains = {
         node.attached_node: ",".join(node.test_metadata.kwargs["columns"])
         for node in nodes
@@ -722,7 +732,8 @@ def _code_frame(results: Sequence[Any]) -> pl.DataFrame:
             json.dumps({name: column.description for name, column in node.columns.items() if column.description}),
         )
         for node in nodes
-        if str(node.resource_type) == "model"
+        # What was skipped was not compiled.
+        if str(node.resource_type) == "model" and (str(node.language) == "python" or node.compiled_code)
     ]
     return pl.DataFrame(rows, schema=_CODE_SCHEMA, orient="row")
 

@@ -1,4 +1,7 @@
-"""Charts of the briefing: Altair specifications from rows, drawn as SVG by vl-convert without browser or network.
+"""Charts of the briefing: Vega-Lite specifications from rows, drawn as SVG by vl-convert without browser or network.
+
+Specifications are plain dictionaries: Altair's objects, which are copied with every change, take longer to make than
+the drawings. The tests check each against the schema of Vega-Lite.
 
 A chart is drawn once, with English words; for Japanese pages the words in the drawing are replaced, which costs
 nothing and keeps the layout (Japanese words are shorter than English ones). Colours are those of the light theme; the
@@ -20,11 +23,14 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from orchestration.briefing.texts import Pair, Texts
 
 Row = dict[str, Any]
+# A Vega-Lite specification, or a part of one.
+Spec = dict[str, Any]
+
+# The version of Vega-Lite that draws.
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.4.1.json"
 
 INK, MUTED, GRID, BAND, PAPER = "#1b1f24", "#57606a", "#d8dee4", "#fff1c2", "#fffffe"
 # Told apart by brightness too; three to one against paper in both themes.
@@ -35,7 +41,7 @@ _SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down
 
 # The plot's width in pixels: with labels a chart stays readable at the width of a text column.
 WIDTH = 400
-_CONFIG: dict[str, Any] = {
+_CONFIG: Spec = {
     "aria": False,
     "background": None,
     "font": "sans-serif",
@@ -91,13 +97,11 @@ class Words:
     legend: list[Key] = field(default_factory=list)
     rows: dict[str, list[Row]] = field(default_factory=dict)
 
-    def data(self, values: list[Row]) -> alt.NamedData:
-        """These rows as data of the chart: by name, because Altair copies what stands in a chart many times."""
-        import altair as alt
-
+    def data(self, values: list[Row]) -> Spec:
+        """These rows as data of the chart, by name."""
         name = f"rows{len(self.rows)}"
         self.rows[name] = values
-        return alt.NamedData(name=name)
+        return {"name": name}
 
     def take(self, pair: Pair) -> str:
         """The English of a pair; raises ValueError where one English word would have two Japanese ones."""
@@ -128,29 +132,16 @@ class Words:
             self.legend = [Key(n, c, _OUTLINES[s]) for n, c, s in zip(names, colours, shapes, strict=False)]
 
 
-Draw = Callable[[Sequence[Row], Words], "alt.TopLevelMixin | None"]
+Draw = Callable[[Sequence[Row], Words], "Spec | None"]
 
 
 def specification(draw: Draw, rows: Sequence[Row], words: Words) -> str | None:
     """The Vega-Lite specification of a chart as JSON, or None where there is nothing to draw."""
-    import altair as alt
-    from altair.utils.schemapi import debug_mode
-
-    if not rows:
+    chart = draw(rows, words) if rows else None
+    if chart is None:
         return None
-    # Checking every node against the schema takes longer than drawing; the tests check each chart.
-    with debug_mode(CHECKED):
-        chart = draw(rows, words)
-        if chart is None:
-            return None
-        made: dict[str, Any] = chart.to_dict(validate=CHECKED)
-    made["config"] = _CONFIG
-    made["datasets"] = words.rows
-    made["$schema"] = alt.SCHEMA_URL
+    made = {"$schema": SCHEMA, "config": _CONFIG, "datasets": words.rows, **chart}
     return json.dumps(made, ensure_ascii=False)
-
-
-CHECKED = False
 
 
 def draw_svg(spec: str) -> str:
@@ -164,9 +155,7 @@ def warm_up() -> Thread:
     """Load the drawing engine in a thread of its own: that takes half a second in which a run has other work."""
 
     def load() -> None:
-        import altair
-
-        draw_svg(json.dumps({"$schema": altair.SCHEMA_URL, "data": {"values": [{}]}, "mark": "point"}))
+        draw_svg(json.dumps({"$schema": SCHEMA, "data": {"values": [{}]}, "mark": "point"}))
 
     thread = Thread(target=load, name="briefing drawings", daemon=True)
     thread.start()
@@ -213,6 +202,34 @@ def marks_in(svg: str) -> int:
 # ---- forms of charts ------------------------------------------------------------------------------------------
 
 
+def _layer(data: Spec, mark: str, encoding: Spec, **look: Any) -> Spec:
+    """Marks of one kind, one for each row of the data."""
+    return {"data": data, "mark": {"type": mark, **look}, "encoding": encoding}
+
+
+def _layered(layers: Sequence[Spec], height: float, width: int = WIDTH) -> Spec:
+    return {"layer": list(layers), "width": width, "height": height}
+
+
+def _number(column: str, **how: Any) -> Spec:
+    return {"field": column, "type": "quantitative", **how}
+
+
+def _word(column: str, **how: Any) -> Spec:
+    return {"field": column, "type": "nominal", **how}
+
+
+def _to(column: str) -> Spec:
+    """The other end of what reaches from one column to another, on the same scale."""
+    return {"field": column}
+
+
+def _told_apart(column: str, names: Sequence[str], values: Sequence[str]) -> Spec:
+    """Names told apart by colours or shapes, in their order; the legend stands beside the drawing."""
+    scale = {"domain": list(names), "range": list(values[: len(names)])}
+    return _word(column, sort=list(names), scale=scale, legend=None)
+
+
 def intervals(
     rows: Sequence[Row],
     words: Words,
@@ -227,13 +244,11 @@ def intervals(
     domain: tuple[float, float] | None = None,
     form: str | None = ".0%",
     log: bool = False,
-) -> alt.TopLevelMixin:
+) -> Spec:
     """One line from low to high for each row, ends marked; `band` shades what a statement asserts.
 
     Rows whose ends are equal are points. `label` and `group` name columns that hold words already.
     """
-    import altair as alt
-
     values = [
         {
             "label": row[label],
@@ -248,36 +263,36 @@ def intervals(
         if row[low] is not None and row[high] is not None
     ]
     order = list(dict.fromkeys(value["label"] for value in values))
-    scale = alt.Scale(type="log") if log else alt.Scale(domain=list(domain)) if domain else alt.Scale(zero=False)
+    scale: Spec = {"type": "log"} if log else {"domain": list(domain)} if domain else {"zero": False}
     groups = list(dict.fromkeys(value["group"] for value in values))
-    x = alt.X("low:Q", title=title, scale=scale, axis=_value_axis(form))
-    y = alt.Y("label:N", title=None, sort=order, scale=alt.Scale(paddingOuter=0.2), axis=_names_axis())
-    offset: dict[str, Any] = {"yOffset": alt.YOffset("group:N", sort=groups)} if len(groups) > 1 else {}
-    colours = alt.Scale(domain=groups, range=list(SERIES[: len(groups)]))
+    x = _number("low", title=title, scale=scale, axis=_value_axis(form))
+    y = _word("label", title=None, sort=order, scale={"paddingOuter": 0.2}, axis=_NAMES)
+    offset = {"yOffset": _word("group", sort=groups)} if len(groups) > 1 else {}
     words.keys(groups, SERIES, _SHAPES)
-    colour = alt.Color("group:N", sort=groups, scale=colours, legend=None)
-    shape = alt.Shape(
-        "group:N", sort=groups, scale=alt.Scale(domain=groups, range=list(_SHAPES[: len(groups)])), legend=None
-    )
-    layers: list[alt.Chart] = []
+    colour, shape = _told_apart("group", groups, SERIES), _told_apart("group", groups, _SHAPES)
+    layers: list[Spec] = []
     if band:
         layers.append(
-            alt.Chart(words.data([{"a": band[0], "b": band[1]}]))
-            .mark_rect(color=BAND, stroke=MUTED, strokeDash=[2, 2], strokeWidth=1)
-            .encode(x=alt.X("a:Q", scale=scale, title=title), x2="b:Q")
+            _layer(
+                words.data([{"a": band[0], "b": band[1]}]),
+                "rect",
+                {"x": _number("a", scale=scale, title=title), "x2": _to("b")},
+                color=BAND,
+                stroke=MUTED,
+                strokeDash=[2, 2],
+                strokeWidth=1,
+            )
         )
     for soft in (False, True):
         spans = [v for v in values if v["soft"] is soft and v["high"] > v["low"]]
         if spans:
-            span = alt.Chart(words.data(spans))
-            layers.append(
-                span.mark_rule(strokeWidth=4, strokeDash=[6, 3] if soft else [1, 0]).encode(
-                    x=x, x2="high:Q", y=y, color=colour, **offset
-                )
-            )
+            data = words.data(spans)
+            placed = {"y": y, "color": colour, **offset}
+            dash = [6, 3] if soft else [1, 0]
+            layers.append(_layer(data, "rule", {"x": x, "x2": _to("high"), **placed}, strokeWidth=4, strokeDash=dash))
             layers += [
-                span.mark_tick(thickness=2, size=14).encode(x=alt.X(end, scale=scale), y=y, color=colour, **offset)
-                for end in ("low:Q", "high:Q")
+                _layer(data, "tick", {"x": _number(end, scale=scale), **placed}, thickness=2, size=14)
+                for end in ("low", "high")
             ]
         points = [
             {**v, "middle": v["low"] if v["middle"] is None else v["middle"]}
@@ -286,45 +301,42 @@ def intervals(
         ]
         if points:
             layers.append(
-                _points(words.data(points), 80, hollow=soft).encode(
-                    x=alt.X("middle:Q", scale=scale, title=title, axis=_value_axis(form)),
-                    y=y,
-                    color=colour,
-                    shape=shape,
-                    **offset,
+                _points(
+                    words.data(points),
+                    {
+                        "x": _number("middle", scale=scale, title=title, axis=_value_axis(form)),
+                        "y": y,
+                        "color": colour,
+                        "shape": shape,
+                        **offset,
+                    },
+                    80,
+                    hollow=soft,
                 )
             )
     per_row = 20 if len(groups) <= 1 else 15 * len(groups) + 6
-    return alt.layer(*layers, width=WIDTH, height=max(60, per_row * len(order)))
+    return _layered(layers, max(60, per_row * len(order)))
 
 
-def _value_axis(form: str | None, ticks: int = 6, **more: Any) -> alt.Axis:
-    import altair as alt
-
+def _value_axis(form: str | None, ticks: int = 6, **more: Any) -> Spec:
     # Ticks no finer than what their labels can tell apart.
     step = {".0%": 0.01, "+.0%": 0.01, ".1%": 0.001, "d": 1}.get(form or "")
-    known: dict[str, Any] = {"format": form} if form else {}
-    if step:
-        known["tickMinStep"] = step
-    return alt.Axis(tickCount=ticks, **known, **more)
+    return {
+        "tickCount": ticks,
+        **({"format": form} if form else {}),
+        **({"tickMinStep": step} if step else {}),
+        **more,
+    }
 
 
-def _points(data: alt.NamedData, size: int, *, hollow: bool) -> alt.Chart:
+_NAMES: Spec = {"ticks": False, "domain": False, "labelPadding": 6}
+
+
+def _points(data: Spec, encoding: Spec, size: int, *, hollow: bool) -> Spec:
     """Points, hollow where their figures are estimates or forecasts."""
-    import altair as alt
-
-    chart: Any = alt.Chart(data)
     if hollow:
-        made: alt.Chart = chart.mark_point(size=size, filled=False, opacity=1, strokeWidth=2, fill=PAPER)
-    else:
-        made = chart.mark_point(size=size, filled=True, opacity=1)
-    return made
-
-
-def _names_axis() -> alt.Axis:
-    import altair as alt
-
-    return alt.Axis(ticks=False, domain=False, labelPadding=6)
+        return _layer(data, "point", encoding, size=size, filled=False, opacity=1, strokeWidth=2, fill=PAPER)
+    return _layer(data, "point", encoding, size=size, filled=True, opacity=1)
 
 
 def bars(
@@ -339,13 +351,11 @@ def bars(
     form: str | None = None,
     marker: tuple[float, str] | None = None,
     high: str | None = None,
-) -> alt.TopLevelMixin:
+) -> Spec:
     """Horizontal bars in the order of the rows; with `segment` stacked, with `high` a line up to the upper end.
 
     `marker` is a value with a word: a line through all bars.
     """
-    import altair as alt
-
     values = [
         {
             "label": row[label],
@@ -360,49 +370,42 @@ def bars(
     ]
     order = list(dict.fromkeys(v["label"] for v in values))
     segments = list(dict.fromkeys(v["segment"] for v in values))
-    y = alt.Y("label:N", sort=order, title=None, axis=_names_axis())
-    x = alt.X("value:Q", title=title, axis=_value_axis(form), stack="zero" if segment else None)
+    y = _word("label", sort=order, title=None, axis=_NAMES)
+    x = _number("value", title=title, axis=_value_axis(form), stack="zero" if segment else None)
     if segment:
-        colour = alt.Color(
-            "segment:N",
-            sort=segments,
-            scale=alt.Scale(domain=segments, range=list(SERIES[: len(segments)])),
-            legend=None,
-        )
+        colour = _told_apart("segment", segments, SERIES)
         words.keys(segments, SERIES, ["square"] * len(segments))
     else:
-        colour = alt.Color("segment:N", scale=alt.Scale(domain=["focus", "other"], range=[FOCUS, OTHER]), legend=None)
-    encoding: dict[str, Any] = {"x": x, "y": y, "color": colour}
-    if segment:
-        encoding["order"] = alt.Order("order:Q")
-    layers: list[alt.Chart] = [
+        colour = _word("segment", scale={"domain": ["focus", "other"], "range": [FOCUS, OTHER]}, legend=None)
+    encoding = {"x": x, "y": y, "color": colour, **({"order": _number("order")} if segment else {})}
+    layers = [
         # A dashed outline marks what is estimated or forecast, so that it does not hang on colour.
-        alt.Chart(words.data([v for v in values if v["soft"] is soft]))
-        .mark_bar(
+        _layer(
+            words.data([v for v in values if v["soft"] is soft]),
+            "bar",
+            encoding,
             stroke=INK if soft else PAPER,
             strokeDash=[4, 3] if soft else [1, 0],
             strokeWidth=1.5 if soft else 0.5,
             fillOpacity=0.45 if soft else 1,
         )
-        .encode(**encoding)
         for soft in (False, True)
         if any(v["soft"] is soft for v in values)
     ]
     if high and any(v["high"] is not None for v in values):
-        ends = alt.Chart(words.data([v for v in values if v["high"] is not None]))
+        ends = words.data([v for v in values if v["high"] is not None])
         layers += [
-            ends.mark_rule(strokeWidth=2, color=INK).encode(x=alt.X("value:Q"), x2="high:Q", y=y),
-            ends.mark_tick(thickness=2, size=12, color=INK).encode(x=alt.X("high:Q"), y=y),
+            _layer(ends, "rule", {"x": _number("value"), "x2": _to("high"), "y": y}, strokeWidth=2, color=INK),
+            _layer(ends, "tick", {"x": _number("high"), "y": y}, thickness=2, size=12, color=INK),
         ]
     if marker:
-        at = alt.Chart(words.data([{"at": marker[0], "word": marker[1]}]))
+        at = words.data([{"at": marker[0], "word": marker[1]}])
+        text = {"x": _number("at"), "y": {"value": 0}, "text": _word("word")}
         layers += [
-            at.mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=1.5).encode(x="at:Q"),
-            at.mark_text(align="left", dx=4, dy=-6, baseline="bottom").encode(
-                x="at:Q", y=alt.value(0), text="word:N"
-            ),
+            _layer(at, "rule", {"x": _number("at")}, color=INK, strokeDash=[5, 4], strokeWidth=1.5),
+            _layer(at, "text", text, align="left", dx=4, dy=-6, baseline="bottom"),
         ]
-    return alt.layer(*layers, width=WIDTH, height=max(60, 22 * len(order)))
+    return _layered(layers, max(60, 22 * len(order)))
 
 
 def lines(
@@ -420,10 +423,8 @@ def lines(
     zero: bool = False,
     joined: bool = True,
     height: int = 240,
-) -> alt.TopLevelMixin:
+) -> Spec:
     """Values by year, one line and one shape for each series; intervals as bars, estimates hollow and dashed."""
-    import altair as alt
-
     values = [
         {
             "x": row[x],
@@ -443,59 +444,39 @@ def lines(
     ]
     names = list(dict.fromkeys(v["series"] for v in values))
     words.keys(names, SERIES, _SHAPES)
-    colour = alt.Color(
-        "series:N", sort=names, scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])), legend=None
-    )
-    shape = alt.Shape(
-        "series:N", sort=names, scale=alt.Scale(domain=names, range=list(_SHAPES[: len(names)])), legend=None
-    )
+    colour, shape = _told_apart("series", names, SERIES), _told_apart("series", names, _SHAPES)
     years = sorted({v["x"] for v in values})
     span = years[-1] - years[0]
     step = 1 if span <= 8 else 2 if span <= 16 else 5
     ticks = [year for year in range(years[0], years[-1] + 1) if (year - years[0]) % step == 0] if span else years
-    ex = alt.X(
-        "x:Q",
+    ex = _number(
+        "x",
         title=None,
-        scale=alt.Scale(domain=[years[0] - 0.4, years[-1] + 0.4], nice=False),
-        axis=alt.Axis(format="d", values=ticks, grid=False),
+        scale={"domain": [years[0] - 0.4, years[-1] + 0.4], "nice": False},
+        axis={"format": "d", "values": ticks, "grid": False},
     )
-    ey = alt.Y(
-        "y:Q",
-        title=title,
-        scale=alt.Scale(zero=zero),
-        axis=_value_axis(
-            form, titleAngle=0, titleAlign="left", titleAnchor="start", titleX=0, titleY=-12, titleBaseline="bottom"
-        ),
-    )
-    layers: list[alt.Chart] = []
+    above: Spec = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleX": 0, "titleY": -12}
+    axis = _value_axis(form, titleBaseline="bottom", **above)
+    ey = _number("y", title=title, scale={"zero": zero}, axis=axis)
+    layers: list[Spec] = []
     if threshold is not None:
-        layers.append(
-            alt.Chart(words.data([{"y": threshold}]))
-            .mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=1.5)
-            .encode(y="y:Q")
-        )
+        at = words.data([{"y": threshold}])
+        layers.append(_layer(at, "rule", {"y": _number("y")}, color=INK, strokeDash=[5, 4], strokeWidth=1.5))
     if low and high:
-        spans = [v for v in values if v["low"] is not None and v["high"] is not None]
-        layers.append(
-            alt.Chart(words.data(spans))
-            .mark_rule(strokeWidth=3, opacity=0.55)
-            .encode(x=ex, y=alt.Y("low:Q"), y2="high:Q", color=colour)
-        )
+        spans = words.data([v for v in values if v["low"] is not None and v["high"] is not None])
+        reach = {"x": ex, "y": _number("low"), "y2": _to("high"), "color": colour}
+        layers.append(_layer(spans, "rule", reach, strokeWidth=3, opacity=0.55))
     joins = _joins(values) if joined else {}
     for standing, dash in _DASHES.items():
         if joins.get(standing):
-            layers.append(
-                alt.Chart(words.data(joins[standing]))
-                .mark_line(strokeWidth=2, strokeDash=dash)
-                .encode(x=ex, y=ey, color=colour, detail="join:N")
-            )
+            line = {"x": ex, "y": ey, "color": colour, "detail": _word("join")}
+            layers.append(_layer(words.data(joins[standing]), "line", line, strokeWidth=2, strokeDash=dash))
     for standing in _DASHES:
         part = [v for v in values if v["standing"] == standing]
         if part:
-            layers.append(
-                _points(words.data(part), 55, hollow=standing != "firm").encode(x=ex, y=ey, color=colour, shape=shape)
-            )
-    return alt.layer(*layers, width=WIDTH + 60, height=height)
+            point = {"x": ex, "y": ey, "color": colour, "shape": shape}
+            layers.append(_points(words.data(part), point, 55, hollow=standing != "firm"))
+    return _layered(layers, height, WIDTH + 60)
 
 
 _DASHES: dict[str, list[int]] = {"firm": [1, 0], "soft": [6, 4], "forecast": [2, 3]}
@@ -532,10 +513,8 @@ def pairs(
     zero_line: bool = False,
     first_low: str | None = None,
     first_high: str | None = None,
-) -> alt.TopLevelMixin:
+) -> Spec:
     """Two figures of each row joined by a line, told apart by shape: two windows, two reporters, two methods."""
-    import altair as alt
-
     order = list(dict.fromkeys(row[label] for row in rows))
     spans = [
         {"label": r[label], "a": r[first], "b": r[second]}
@@ -550,53 +529,37 @@ def pairs(
     ]
     names = [first_name, second_name]
     words.keys(names, SERIES, ["circle", "diamond"])
-    scale = alt.Scale(type="log") if log else alt.Scale(zero=False, padding=10)
-    y = alt.Y("label:N", sort=order, title=None, axis=_names_axis())
-    ex = alt.X("value:Q", title=title, scale=scale, axis=_value_axis(form))
-    layers: list[alt.Chart] = []
+    scale: Spec = {"type": "log"} if log else {"zero": False, "padding": 10}
+    y = _word("label", sort=order, title=None, axis=_NAMES)
+    from_a = {"x": _number("a", scale=scale, title=title), "x2": _to("b"), "y": y}
+    layers: list[Spec] = []
     if zero_line:
-        layers.append(
-            alt.Chart(words.data([{"z": 0}]))
-            .mark_rule(color=INK, strokeWidth=1)
-            .encode(x=alt.X("z:Q", title=title, scale=scale))
-        )
+        zero = {"x": _number("z", title=title, scale=scale)}
+        layers.append(_layer(words.data([{"z": 0}]), "rule", zero, color=INK, strokeWidth=1))
     if first_low and first_high:
         ends = [
             {"label": r[label], "a": r[first_low], "b": r[first_high]} for r in rows if r.get(first_low) is not None
         ]
-        layers.append(
-            alt.Chart(words.data(ends))
-            .mark_rule(strokeWidth=6, color=SERIES[0], opacity=0.3)
-            .encode(x=alt.X("a:Q", scale=scale, title=title), x2="b:Q", y=y)
-        )
+        layers.append(_layer(words.data(ends), "rule", from_a, strokeWidth=6, color=SERIES[0], opacity=0.3))
+    layers.append(_layer(words.data(spans), "rule", from_a, color=MUTED, strokeWidth=1.5))
+    point = {
+        "x": _number("value", title=title, scale=scale, axis=_value_axis(form)),
+        "y": y,
+        "color": _told_apart("which", names, SERIES),
+        "shape": _told_apart("which", names, ["circle", "diamond"]),
+    }
     layers += [
-        alt.Chart(words.data(spans))
-        .mark_rule(color=MUTED, strokeWidth=1.5)
-        .encode(x=alt.X("a:Q", scale=scale, title=title), x2="b:Q", y=y),
-    ]
-    layers += [
-        _points(words.data([v for v in points if v["soft"] is soft]), 85, hollow=soft).encode(
-            x=ex,
-            y=y,
-            color=alt.Color(
-                "which:N", sort=names, scale=alt.Scale(domain=names, range=[SERIES[0], SERIES[1]]), legend=None
-            ),
-            shape=alt.Shape(
-                "which:N", sort=names, scale=alt.Scale(domain=names, range=["circle", "diamond"]), legend=None
-            ),
-        )
+        _points(words.data([v for v in points if v["soft"] is soft]), point, 85, hollow=soft)
         for soft in (False, True)
         if any(v["soft"] is soft for v in points)
     ]
-    return alt.layer(*layers, width=WIDTH, height=max(60, 24 * len(order)))
+    return _layered(layers, max(60, 24 * len(order)))
 
 
 def strip(
     rows: Sequence[Row], words: Words, *, label: str, value: str, group: str, title: str, form: str | None = None
-) -> alt.TopLevelMixin:
+) -> Spec:
     """Every row a tick on its line; the named groups as shapes above them (a null group is a mere tick)."""
-    import altair as alt
-
     order = list(dict.fromkeys(row[label] for row in rows))
     values = [
         {"label": r[label], "value": r[value], "group": r[group], "soft": r.get("data_status") in _SOFT}
@@ -605,31 +568,26 @@ def strip(
     ]
     named = [v for v in values if v["group"] is not None]
     names = list(dict.fromkeys(v["group"] for v in named))
-    y = alt.Y("label:N", sort=order, title=None, axis=_names_axis())
-    x = alt.X("value:Q", title=title, axis=_value_axis(form, 5))
+    y = _word("label", sort=order, title=None, axis=_NAMES)
+    x = _number("value", title=title, axis=_value_axis(form, 5))
     colours = [SERIES[at] for at in (1, 0, 2, 3, 4, 6, 7, 5)][: len(names)]
     words.keys(names, colours, _SHAPES)
-    colour = alt.Color("group:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=None)
-    shape = alt.Shape(
-        "group:N", sort=names, scale=alt.Scale(domain=names, range=list(_SHAPES[: len(names)])), legend=None
-    )
-    return alt.layer(
-        alt.Chart(words.data([v for v in values if v["group"] is None]))
-        .mark_tick(color=OTHER, thickness=1.5, size=12)
-        .encode(x=x, y=y),
-        *(
-            _points(words.data([v for v in named if v["soft"] is soft]), 70, hollow=soft).encode(
-                x=x, y=y, color=colour, shape=shape
-            )
-            for soft in (False, True)
-        ),
-    ).properties(width=WIDTH, height=max(60, 26 * len(order)))
+    point = {
+        "x": x,
+        "y": y,
+        "color": _told_apart("group", names, colours),
+        "shape": _told_apart("group", names, _SHAPES),
+    }
+    rest = words.data([v for v in values if v["group"] is None])
+    layers = [_layer(rest, "tick", {"x": x, "y": y}, color=OTHER, thickness=1.5, size=12)]
+    layers += [
+        _points(words.data([v for v in named if v["soft"] is soft]), point, 70, hollow=soft) for soft in (False, True)
+    ]
+    return _layered(layers, max(60, 26 * len(order)))
 
 
-def timeline(rows: Sequence[Row], words: Words, *, when: str, label: str, group: str) -> alt.TopLevelMixin:
+def timeline(rows: Sequence[Row], words: Words, *, when: str, label: str, group: str) -> Spec:
     """Events in order of date: one line for each, the kind by shape."""
-    import altair as alt
-
     values = [
         {"label": r[label], "when": r[when].year + (r[when].timetuple().tm_yday - 1) / 366, "group": r[group]}
         for r in rows
@@ -637,28 +595,12 @@ def timeline(rows: Sequence[Row], words: Words, *, when: str, label: str, group:
     order = list(dict.fromkeys(v["label"] for v in values))
     names = list(dict.fromkeys(v["group"] for v in values))
     words.keys(names, SERIES, _SHAPES)
-    colour = alt.Color(
-        "group:N", sort=names, scale=alt.Scale(domain=names, range=list(SERIES[: len(names)])), legend=None
-    )
-    shape = alt.Shape(
-        "group:N", sort=names, scale=alt.Scale(domain=names, range=list(_SHAPES[: len(names)])), legend=None
-    )
-    made: alt.Chart = (
-        _points(words.data(values), 110, hollow=False)
-        .encode(
-            # A year and its part as a number: dates on an axis would depend on the time zone of the machine.
-            x=alt.X(
-                "when:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(format="d", tickMinStep=1, grid=True)
-            ),
-            y=alt.Y(
-                "label:N",
-                sort=order,
-                title=None,
-                axis=alt.Axis(ticks=False, domain=False, labelPadding=6, grid=True),
-            ),
-            color=colour,
-            shape=shape,
-        )
-        .properties(width=330, height=max(60, 26 * len(order)))
-    )
-    return made
+    encoding = {
+        # A year and its part as a number: dates on an axis would depend on the time zone of the machine.
+        "x": _number("when", title=None, scale={"zero": False}, axis={"format": "d", "tickMinStep": 1, "grid": True}),
+        "y": _word("label", sort=order, title=None, axis={**_NAMES, "grid": True}),
+        "color": _told_apart("group", names, SERIES),
+        "shape": _told_apart("group", names, _SHAPES),
+    }
+    points = _points(words.data(values), encoding, 110, hollow=False)
+    return {**points, "width": 330, "height": max(60, 26 * len(order))}

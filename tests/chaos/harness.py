@@ -25,7 +25,6 @@ from tests.chaos import victims
 
 # A process is forked from a server that has imported everything and used nothing: kills then fall into the work.
 _PRELOAD = [
-    "altair",
     "babel",
     "jinja2",
     "sqlglot",

@@ -15,6 +15,8 @@ from ingest.settings import Settings
 from orchestration.errors import ReleaseError
 
 DATABASE = "warehouse.duckdb"
+# Where a table is looked for that is named without its schema.
+SEARCHED = ("marts", "facts", "vocabulary", "quality", "catalog")
 
 
 def current_dir(settings: Settings) -> Path:
@@ -62,7 +64,7 @@ def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     )
     try:
         # Marts first, so that a query may name them without their schema; then nothing can be set any more.
-        connection.execute("set search_path = 'marts,facts,vocabulary,quality,catalog'")
+        connection.execute(f"set search_path = '{','.join(SEARCHED)}'")
         # Another connection of this process to the same release has locked it for both.
         if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
             # A progress bar would be written into what is piped elsewhere.

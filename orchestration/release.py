@@ -23,6 +23,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, date, datetime
@@ -103,42 +104,50 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     settings.releases.mkdir(parents=True, exist_ok=True)
     for leftover in settings.releases.glob(_STALE_TEMPORARY):
         shutil.rmtree(leftover)
-    charts.warm_up()
     previous = current(settings)
     release_id = f"{max((int(r.release_id) for r in list_releases(settings)), default=0) + 1:04d}"
     directory = settings.releases / release_id
     building = settings.releases / f".{release_id}.tmp-{os.getpid()}"
     created_at = datetime.now(UTC).replace(microsecond=0)
+    drawings = charts.Drawings(settings.work / "drawings.json")
     try:
         building.mkdir()
         _reached("begun", progress)
-        with _building_connection(settings, content, building) as connection:
-            connection.begin()
-            _copy_tables(connection, content)
-            _reached("tables", progress)
-            _write_catalog(connection, release_id, created_at, content, previous)
-            _write_lineage(connection, settings)
-            _describe(connection, settings)
-            connection.commit()
-            _create_macros(connection, settings)
-            _refuse_restricted(connection, settings)
-            diff = _difference(connection, previous)
-            _reached("catalog", progress)
-            _write_parquet(connection, building / "parquet")
-            _reached("parquet", progress)
-            described = dictionary.content(connection)
-            manifest = _manifest(connection, settings, content, previous, (release_id, created_at))
-            notes = _notes(connection, manifest, previous, diff, created_at.date())
-            connection.execute("checkpoint published")
-        dictionary_page.write(building / dictionary_page.FOLDER, described, SCHEMAS)
-        (building / NOTES).write_text(notes, encoding="utf-8")
-        if diff is not None:
-            compared = {"earlier": previous.release_id if previous else None, "later": release_id}
-            _write_json(building / DIFF, {**compared, **differences.as_json(diff)})
-        if content.data_docs.is_dir():
-            shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
-        model_docs.copy(content.model_docs, building / "dbt_docs")
-        site.write(building, building / site.FOLDER)
+        with site.drawing_thread(drawings) as drawing, ThreadPoolExecutor(1, "briefing pages") as paging:
+            with _building_connection(settings, content, building) as connection:
+                connection.begin()
+                _copy_tables(connection, content)
+                _reached("tables", progress)
+                _write_catalog(connection, release_id, created_at, content, previous)
+                _write_lineage(connection, settings)
+                _describe(connection, settings)
+                connection.commit()
+                _create_macros(connection, settings)
+                _refuse_restricted(connection, settings)
+                # What is published stands. DuckDB compares and writes it while Python makes pages of it.
+                briefing = paging.submit(_read_briefing, connection, drawing)
+                pages = paging.submit(lambda: site.write_pages(briefing.result(), building / site.FOLDER))
+                try:
+                    diff = _difference(connection, previous)
+                    _reached("catalog", progress)
+                    _write_parquet(connection, building / "parquet")
+                    _reached("parquet", progress)
+                    described = dictionary.content(connection)
+                    manifest = _manifest(connection, settings, content, previous, (release_id, created_at))
+                    notes = _notes(connection, manifest, previous, diff, created_at.date())
+                finally:
+                    # A database that is still read is not closed.
+                    wait([briefing])
+                connection.execute("checkpoint published")
+            dictionary_page.write(building / dictionary_page.FOLDER, described, SCHEMAS)
+            (building / NOTES).write_text(notes, encoding="utf-8")
+            if diff is not None:
+                compared = {"earlier": previous.release_id if previous else None, "later": release_id}
+                _write_json(building / DIFF, {**compared, **differences.as_json(diff)})
+            if content.data_docs.is_dir():
+                shutil.copytree(content.data_docs, building / "data_docs", copy_function=shutil.copyfile)
+            model_docs.copy(content.model_docs, building / "dbt_docs")
+            pages.result()
         _reached("documents", progress)
         manifest["files"] = _checksums(building)
         _write_json(building / MANIFEST, manifest)
@@ -152,6 +161,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+    drawings.keep()
     if content.as_of is None:
         switch(settings, directory)
         _reached("switched", progress)
@@ -281,11 +291,12 @@ def _verify_database(directory: Path, manifest: dict[str, Any]) -> list[str]:
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> dict[str, int]:
+    """Rows of every table, counted in one query."""
     prefix = f"{database}." if database else ""
-    return {
-        f"{schema}.{table}": _one(connection, f"select count(*) from {prefix}{schema}.{table}")
-        for schema, table in _tables(connection, database)
-    }
+    names = [f"{schema}.{table}" for schema, table in _tables(connection, database)]
+    query = " union all ".join(f"select '{name}', count(*) from {prefix}{name}" for name in names)
+    counts = dict(connection.execute(query).fetchall()) if names else {}
+    return {name: counts[name] for name in names}
 
 
 @contextmanager
@@ -574,14 +585,11 @@ def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None
     connection.execute(";".join(comments))
     _insert(connection, "catalog.columns", [column for columns in columns_of.values() for column in columns])
     tables = []
-    facts = dictionary.of_tables(connection, settings)
+    facts, counts = dictionary.of_tables(connection, settings), _row_counts(connection, "published")
     for (schema, table), columns in columns_of.items():
         has_year = any(column[2] == "last_data_year" for column in columns)
-        rows = (
-            len(columns_of)
-            if (schema, table) == ("catalog", "tables")
-            else _one(connection, f"select count(*) from published.{schema}.{table}")
-        )
+        # It holds a row of itself as well.
+        rows = len(columns_of) if (schema, table) == ("catalog", "tables") else counts[f"{schema}.{table}"]
         year = _one(connection, f"select max(last_data_year) from published.{schema}.{table}") if has_year else None
         more = astuple(facts[schema, table])
         tables.append((schema, table, texts[schema, table][0], rows, len(columns), year, *more))
@@ -605,6 +613,16 @@ def _undescribed(connection: duckdb.DuckDBPyConnection) -> list[str]:
         "where not internal and coalesce(comment, '') = ''"
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _read_briefing(connection: duckdb.DuckDBPyConnection, drawing: site.Drawing) -> site.Site:
+    """What the briefing shows, read beside whatever else reads the database."""
+    own = connection.cursor()
+    try:
+        own.execute(f"set search_path = '{','.join(f'published.{schema}' for schema in reader.SEARCHED)}'")
+        return site.read(own, drawing)
+    finally:
+        own.close()
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:

@@ -190,6 +190,38 @@ def test_an_interval_is_drawn_from_end_to_end_and_words_change_with_the_language
     assert "font-family" not in page
 
 
+def test_a_chart_whose_rows_have_not_changed_is_not_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "drawings.json"
+    drawn: list[str] = []
+    monkeypatch.setattr(charts, "draw_svg", lambda spec: drawn.append(spec) or f"<svg>{spec}</svg>")
+
+    def draw(*specs: str) -> list[str]:
+        drawn.clear()
+        drawings = charts.Drawings(file)
+        drawings.load()
+        made = [drawings.draw(spec) for spec in specs]
+        drawings.keep()
+        return made
+
+    assert draw("a", "b") == ["<svg>a</svg>", "<svg>b</svg>"]
+    # Nothing was there: the engine was loaded before it was needed.
+    assert drawn[1:] == ["a", "b"]
+    assert draw("a", "c") == ["<svg>a</svg>", "<svg>c</svg>"]
+    assert drawn == ["c"]
+    # What the last release did not show is not kept for the next.
+    assert (draw("c", "b"), drawn) == (["<svg>c</svg>", "<svg>b</svg>"], ["b"])
+    monkeypatch.setattr(charts, "version", lambda name: "another version")
+    draw("c")
+    assert drawn == ["c"]
+    for broken in ("", "[1", '{"a"'):
+        file.write_text(broken)
+        draw("c")
+        assert drawn[1:] == ["c"]
+    charts.Drawings().keep()
+
+
 def test_a_word_with_two_translations_is_refused() -> None:
     words = charts.Words(known_texts())
     words.take(Pair("share", "割合"))

@@ -217,6 +217,7 @@ def test_a_broken_query_fails_the_release_and_names_the_figure(
     with pytest.raises(ReleaseError, match="rnd_level of the briefing failed"):
         pipeline.publish(small, force=True)
     assert small.current.readlink() == Path("releases/0001")
+    assert not list(small.releases.glob(".*"))
 
 
 def test_a_column_that_pages_read_and_a_release_lacks_is_named(small: Settings, tmp_path: Path) -> None:  # noqa: F811

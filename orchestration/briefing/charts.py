@@ -12,15 +12,20 @@ lines, forecasts hollow marks and dotted lines.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape, unescape
+from importlib.metadata import version
 from itertools import pairwise
 from math import isclose
-from threading import Thread
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ingest.archive import write_atomically
 
 if TYPE_CHECKING:
     from orchestration.briefing.texts import Pair, Texts
@@ -151,15 +156,37 @@ def draw_svg(spec: str) -> str:
     return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
 
 
-def warm_up() -> Thread:
-    """Load the drawing engine in a thread of its own: that takes half a second in which a run has other work."""
+class Drawings:
+    """Drawings by their specification, kept in a file from one release to the next.
 
-    def load() -> None:
-        draw_svg(json.dumps({"$schema": SCHEMA, "data": {"values": [{}]}, "mark": "point"}))
+    A drawing follows from its specification and the engine alone, so a chart whose rows have not changed is not drawn
+    again. Without a file nothing is kept.
+    """
 
-    thread = Thread(target=load, name="briefing drawings", daemon=True)
-    thread.start()
-    return thread
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._used: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
+        if file is not None:
+            with suppress(OSError, ValueError):
+                self._kept = dict(json.loads(file.read_bytes()))
+
+    def draw(self, spec: str) -> str:
+        """SVG of a specification."""
+        key = hashlib.sha256(f"{version('vl-convert-python')} {spec}".encode()).hexdigest()
+        svg = self._kept.get(key) or draw_svg(spec)
+        self._used[key] = svg
+        return svg
+
+    def load(self) -> None:
+        """Load the drawing engine where all is to be drawn: half a second, in which a run has other work."""
+        if not self._kept:
+            draw_svg(json.dumps({"$schema": SCHEMA, "data": {"values": [{}]}, "mark": "point"}))
+
+    def keep(self) -> None:
+        """Keep what was drawn or used again, and nothing else."""
+        if self._file is not None and self._used != self._kept:
+            write_atomically(self._file, json.dumps(self._used).encode())
 
 
 _TEXT = re.compile(r"(<text\b[^>]*>)([^<]*)(</text>)")

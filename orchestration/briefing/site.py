@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -125,17 +126,41 @@ def write(directory: Path, target: Path) -> Written:
 
     Raises ReleaseError where a figure's query fails or its folder is there already.
     """
-    if target.exists():
-        raise ReleaseError(
-            "there is something already", file=str(target), remedy="Name a folder that is not there, or remove it."
-        )
-    # One thread draws: the engine works outside Python, so that pages are prepared meanwhile.
-    with ThreadPoolExecutor(1) as drawing, reader.open_release(directory) as connection:
-        site = _read(connection, drawing)
-        return _write(site, target)
+    with drawing_thread() as drawing, reader.open_release(directory) as connection:
+        return write_pages(read(connection, drawing), target)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, drawing: ThreadPoolExecutor) -> Site:
+@dataclass(frozen=True)
+class Drawing:
+    """A thread that draws, and the drawings that it keeps."""
+
+    thread: ThreadPoolExecutor
+    drawings: charts.Drawings
+
+    def of(self, spec: str) -> Future[str]:
+        """The drawing of a specification, when it is ready."""
+        return self.thread.submit(self.drawings.draw, spec)
+
+
+@contextmanager
+def drawing_thread(drawings: charts.Drawings | None = None) -> Iterator[Drawing]:
+    """One thread that draws: the engine works outside Python, so that pages are prepared meanwhile.
+
+    What has not been drawn when it is left is not drawn any more.
+    """
+    drawing = Drawing(ThreadPoolExecutor(1, "briefing drawings"), drawings or charts.Drawings())
+    drawing.thread.submit(drawing.drawings.load)
+    try:
+        yield drawing
+    finally:
+        drawing.thread.shutdown(cancel_futures=True)
+
+
+def read(connection: duckdb.DuckDBPyConnection, drawing: Drawing) -> Site:
+    """Answers, sources and statements of a release, and its charts in drawing; raises ReleaseError as `write` does.
+
+    The connection finds marts without their schema, and the other tables with it.
+    """
     published = _published(connection)
     texts = Texts(connection, published)
     release_id, created_at, as_of = connection.execute(
@@ -161,7 +186,7 @@ def _read(connection: duckdb.DuckDBPyConnection, drawing: ThreadPoolExecutor) ->
         names, rows = answered.names, answered.rows
         words = Words(texts)
         spec = charts.specification(figure.draw, rows, words) if figure.draw else None
-        drawn = drawing.submit(charts.draw_svg, spec) if spec else None
+        drawn = drawing.of(spec) if spec else None
         site.answers[figure.figure_id] = Answer(figure, names, rows, words, drawn, answered.absent)
     return site
 
@@ -188,7 +213,9 @@ class _Rows:
 
 def _published(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Published tables by name with schema, and marts also without, as queries name them."""
-    names = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+    names = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
     return {f"{schema}.{table}" for schema, table in names} | {table for schema, table in names if schema == "marts"}
 
 
@@ -205,7 +232,12 @@ def _answer(connection: duckdb.DuckDBPyConnection, published: set[str], sql: str
     return _Rows(names, [dict(zip(names, row, strict=True)) for row in result.fetchall()])
 
 
-def _write(site: Site, target: Path) -> Written:
+def write_pages(site: Site, target: Path) -> Written:
+    """Write what was read to the folder `target`, which must not exist; raises ReleaseError as `write` does."""
+    if target.exists():
+        raise ReleaseError(
+            "there is something already", file=str(target), remedy="Name a folder that is not there, or remove it."
+        )
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 
     environment = Environment(

@@ -11,10 +11,10 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-spark run test test-spark chaos ui notebook lint format bench lock clean
+.PHONY: help env env-spark run test test-cluster test-spark chaos ui notebook lint format bench lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11")'
@@ -31,6 +31,9 @@ run: $(READY) ## Run the main job on the bundled edition and print what the data
 
 test: $(READY) ## Run the test suite
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+test-cluster: $(READY) ## Build with every step in a process of its own and the history in PostgreSQL
+	@BIOPHARMA_EXECUTOR=multiprocess $(BIN)/python -m pytest tests/cluster
 
 env-spark: $(SPARK)/.ready ## Set up the environment of the Spark target
 

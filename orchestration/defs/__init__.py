@@ -40,7 +40,7 @@ def warehouse_definitions(
     is_on = os.environ.get(AUTOMATION) == "on"
     watched = dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
     timed = dg.DefaultScheduleStatus.RUNNING if is_on else dg.DefaultScheduleStatus.STOPPED
-    job, dropped, fetches = warehouse_job(), inbox_job(), fetch_jobs()
+    job, dropped, fetches = warehouse_job(settings), inbox_job(), fetch_jobs()
     pruning, mondays = housekeeping(timed)
     return dg.Definitions(
         assets=[

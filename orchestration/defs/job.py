@@ -19,14 +19,14 @@ _UNFINISHED = [
 ]
 
 
-def warehouse_job() -> dg.UnresolvedAssetJobDefinition:
+def warehouse_job(settings: Settings) -> dg.UnresolvedAssetJobDefinition:
     """Sources, lake, models, expectations and release in one run."""
     return dg.define_asset_job(
         "warehouse",
         selection=dg.AssetSelection.all() - dg.AssetSelection.groups("archive"),
         description="From the sources' editions to the published release. It asks no publisher.",
         tags=BUILDS,
-        executor_def=build_executor(),
+        executor_def=build_executor(settings),
     )
 
 

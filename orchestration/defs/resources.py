@@ -15,7 +15,7 @@ from ingest.settings import Settings
 from orchestration import preview
 from orchestration.checker import Checker
 from orchestration.errors import BusyError
-from orchestration.lock import exclusive
+from orchestration.lock import step_of
 from orchestration.progress import Progress
 
 
@@ -48,10 +48,10 @@ class Installation:
 def warehouse_resource(
     settings: Settings, progress: Progress, beside: Checker | None = None
 ) -> dg.ResourceDefinition:
-    """A resource that holds the installation's lock while a run lasts.
+    """A resource that holds the installation's lock while a run lasts; a second is refused and told of the first.
 
-    All steps of a run are in one process, so the resource is made once per run; a second run is refused with
-    the name of the first.
+    Where all steps of a run are in one process it is made once per run. Where each has its own, the run's executor
+    holds the lock, and the resource of a step sees that it does.
     """
 
     @dg.resource(
@@ -67,7 +67,7 @@ def warehouse_resource(
     def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
         config = context.resource_config
         as_of = config.get("as_of")
-        with failing_loudly(), exclusive(settings, "a Dagster run"), preview.reader(settings) as reader:
+        with failing_loudly(), step_of(settings, context.run_id or ""), preview.reader(settings) as reader:
             yield Warehouse(
                 settings=settings,
                 progress=progress,

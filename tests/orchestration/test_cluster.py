@@ -13,7 +13,7 @@ from dagster._config.config_schema import UserConfigSchema
 from dagster._core.instance.config import dagster_instance_config_schema
 
 from ingest.errors import SettingsError
-from ingest.settings import PROJECT_ROOT
+from ingest.settings import PROJECT_ROOT, Settings
 from orchestration.defs.executor import VARIABLE, build_executor
 
 CONFIGURATIONS = sorted((PROJECT_ROOT / "docs" / "cluster").glob("*.yaml"))
@@ -58,11 +58,11 @@ def test_launcher_is_configured_as_it_asks_for(path: Path) -> None:
     assert checked(schema, {**launcher["config"], "surprise": 1}) != []
 
 
-def test_executor_is_the_named_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executor_is_the_named_one(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert build_executor() is dg.in_process_executor
+    assert build_executor(settings) is dg.in_process_executor
     monkeypatch.setenv(VARIABLE, "multiprocess")
-    assert build_executor() is dg.multiprocess_executor
+    assert build_executor(settings).name == "multiprocess"
     monkeypatch.setenv(VARIABLE, "spark")
     with pytest.raises(SettingsError, match="BIOPHARMA_EXECUTOR is 'spark'"):
-        build_executor()
+        build_executor(settings)

@@ -1,84 +1,33 @@
-"""Dagster's history in a real PostgreSQL, which this test starts where a server is installed."""
+"""Dagster's history in a real PostgreSQL, where a server is installed; and steps in processes of their own."""
 
 from __future__ import annotations
 
+import json
 import os
-import pwd
-import shutil
-import socket
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from ingest.settings import Settings
+from ingest.settings import PROJECT_ROOT, Settings
 from orchestration import doctor, history, ui
+from orchestration.defs import keys
+from orchestration.errors import BusyError
+from orchestration.lock import exclusive, held, step_of
+from tests import postgres
+
+LITTLE = "tests.orchestration.processes"
 
 
-def server_tools() -> Path:
-    """Folder of initdb and postgres; skips the test where no server is installed."""
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    usable = next((f for f in folders if (f / "initdb").exists() and (f / "postgres").exists()), None)
-    if usable is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
-    return usable
-
-
-def as_other_user() -> dict[str, int]:
-    """PostgreSQL refuses to run as root: another user for it where these tests run as root."""
-    if os.geteuid() != 0:
-        return {}
-    for name in ("postgres", "nobody"):
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return {"user": entry.pw_uid, "group": entry.pw_gid}
-    pytest.skip("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`")
-
-
-@pytest.fixture
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of an empty database on the loopback interface."""
-    tools, who = server_tools(), as_other_user()
-    # Below /tmp itself: pytest's own folders are closed to other users.
-    place = Path(subprocess.run(["mktemp", "-d"], check=True, capture_output=True, text=True).stdout.strip())
-    if who:
-        os.chown(place, who["user"], who["group"])
-    data = place / "data"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    subprocess.run(
-        [tools / "initdb", "-D", data, "-U", "dagster", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"],
-        check=True,
-        capture_output=True,
-        cwd=place,
-        **who,
-    )
-    server = subprocess.Popen(
-        [tools / "postgres", "-D", data, "-p", str(port), "-k", place, "-h", "127.0.0.1", "-F"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=place,
-        **who,
-    )
-    try:
-        ready = [tools / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        deadline = time.monotonic() + 20
-        while subprocess.run(ready, check=False).returncode:
-            assert time.monotonic() < deadline and server.poll() is None, "the server did not start"
-            time.sleep(0.1)
-        yield f"postgresql://dagster@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(2)
-        server.wait(timeout=20)
-        shutil.rmtree(place, ignore_errors=True)
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """Address of a database on the loopback interface."""
+    with postgres.database() as address:
+        yield address
 
 
 @dg.asset(check_specs=[dg.AssetCheckSpec("held", asset="thing")])
@@ -91,7 +40,7 @@ def test_history_is_kept_in_postgresql(settings: Settings, database: str, monkey
     ui.write_dagster_home(settings)
     assert "127.0.0.1" not in (settings.dagster_home / "dagster.yaml").read_text()
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        assert type(instance.event_log_storage).__name__ == "PostgresEventLogStorage"
+        assert type(instance.event_log_storage).__name__ == "KeptPostgresEventLogStorage"
         run_id = dg.materialize([thing], instance=instance).run_id
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as again:
         assert [run.run_id for run in again.get_runs()] == [run_id]
@@ -106,3 +55,87 @@ def test_history_is_kept_in_postgresql(settings: Settings, database: str, monkey
     ui.write_dagster_home(settings)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as files:
         assert isinstance(files.event_log_storage, history.KeptSqliteEventLogStorage)
+
+
+def test_steps_in_processes_of_their_own_share_the_installation(
+    settings: Settings, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's own process holds the lock; its steps work side by side, and nobody else gets in."""
+    monkeypatch.setenv(ui.POSTGRES, database)
+    ui.write_dagster_home(settings)
+    environment = {
+        **os.environ,
+        "BIOPHARMA_HOME": str(settings.home),
+        "BIOPHARMA_EXECUTOR": "multiprocess",
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DAGSTER_DISABLE_TELEMETRY": "1",
+    }
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute", "-m", LITTLE, "-j", "little"],
+        env=environment,
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    seen = {path.stem: json.loads(path.read_text()) for path in (settings.home / "seen").glob("*.json")}
+    assert set(seen) == {"first", "second", "third"}
+    assert len({about["pid"] for about in seen.values()}) == 3
+    assert "a Dagster run by process" in seen["third"]["refused"]
+    assert [(lock.name, lock.is_held) for lock in held(settings)] == [("run", False)]
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        (record,) = instance.get_run_records(dg.RunsFilter(job_name="little"))
+        assert record.dagster_run.status == dg.DagsterRunStatus.SUCCESS
+        for name in seen:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event is not None and event.run_id == record.dagster_run.run_id
+        slots = instance.event_log_storage.get_concurrency_info(keys.WORK_FILE_POOL)
+        assert (slots.slot_count, slots.active_slot_count) == (1, 0)
+
+
+_STEP = """
+import sys; from ingest.settings import Settings; from orchestration.lock import step_of
+with step_of(Settings.from_env(), "r1"):
+    print("working", flush=True); sys.stdin.read()
+"""
+_RUN = f"""
+import os, subprocess, sys; from ingest.settings import Settings; from orchestration.lock import exclusive
+with exclusive(Settings.from_env(), "a Dagster run", run_id="r1"):
+    step = subprocess.Popen([sys.executable, "-c", {_STEP!r}])
+    print(step.pid, flush=True); step.wait()
+"""
+
+
+def test_a_step_that_outlives_its_run_still_holds_the_installation(settings: Settings) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "BIOPHARMA_HOME": str(settings.home)}
+    with subprocess.Popen(
+        [sys.executable, "-c", _RUN],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=PROJECT_ROOT,
+        text=True,
+    ) as run:
+        assert run.stdout is not None
+        step = int(run.stdout.readline())
+        assert run.stdout.readline() == "working\n"
+        with pytest.raises(BusyError, match=rf"a Dagster run by process {run.pid}"), exclusive(settings, "a run"):
+            pass
+        with pytest.raises(BusyError, match=rf"by process {run.pid}"), step_of(settings, "r2"):
+            pass
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        with pytest.raises(BusyError, match="has ended"), step_of(settings, "r1"):
+            pass
+        for intruder in (exclusive(settings, "a run"), step_of(settings, "r2")):
+            with pytest.raises(BusyError, match=rf"a step of a Dagster run by process {step}"), intruder:
+                pass
+        os.kill(step, signal.SIGKILL)
+        run.stdout.read()  # until the step has ended too
+    deadline = time.monotonic() + 10
+    while any(lock.is_held for lock in held(settings)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with exclusive(settings, "a run"):
+        assert [lock.name for lock in held(settings)] == ["run"], "what a dead step left is cleared up"

@@ -97,9 +97,18 @@ schedule_storage:
 
 # The address holds a password, so the file names the variable only.
 _POSTGRES = f"""\
-storage:
-  postgres:
-    postgres_url: {{env: {_POSTGRES_URL}}}"""
+run_storage:
+  module: dagster_postgres.run_storage
+  class: PostgresRunStorage
+  config: {{postgres_url: {{env: {_POSTGRES_URL}}}}}
+event_log_storage:
+  module: orchestration.postgres
+  class: KeptPostgresEventLogStorage
+  config: {{postgres_url: {{env: {_POSTGRES_URL}}}}}
+schedule_storage:
+  module: dagster_postgres.schedule_storage
+  class: PostgresScheduleStorage
+  config: {{postgres_url: {{env: {_POSTGRES_URL}}}}}"""
 
 
 def write_dagster_home(settings: Settings) -> None:

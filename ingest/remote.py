@@ -136,6 +136,12 @@ class Remote:
             temporary.unlink(missing_ok=True)
         return size
 
+    def file_system(self, folder: str) -> Any:
+        """A file system of fsspec's that sees a folder of the place and nothing else."""
+        from fsspec.implementations.dirfs import DirFileSystem
+
+        return DirFileSystem(path=f"{self._root}/{folder}", fs=self._fs)
+
     def _failure(self, error: Exception) -> RemoteError:
         return RemoteError(
             f"the remote place cannot be used ({error})",

@@ -200,6 +200,9 @@ def query(
         int | None, typer.Option(min=0, help="Rows to print, 0 for all; default: 100 in a table, else all.")
     ] = None,
     release: ReleaseOption = None,
+    place: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="Ask what was pushed to S3 or elsewhere, uncopied.")
+    ] = None,
 ) -> None:
     """Ask the published warehouse; it is opened read-only and without access to anything else."""
     import duckdb
@@ -209,7 +212,14 @@ def query(
 
     text = sys.stdin.read() if sql == "-" else sql
     shown = (100 if form == "table" else 0) if limit is None else limit
-    with reader.open_release(reader.release_dir(Settings.from_env(), release)) as connection:
+    if place is None:
+        opened = reader.open_release(reader.release_dir(Settings.from_env(), release))
+    else:
+        from ingest.remote import Remote
+        from orchestration import remote
+
+        opened = remote.open_release(Remote(place), release)
+    with opened as connection:
         try:
             result = connection.execute(text)
             columns = [column[0] for column in result.description or []]
@@ -506,8 +516,9 @@ def pull(
     release_to: Annotated[
         Path | None, typer.Option("--release-to", help="Copy the current release there into this folder instead.")
     ] = None,
+    data_only: Annotated[bool, typer.Option("--data-only", help="Archive and lake, without the release.")] = False,
 ) -> None:
-    """Copy archive and lake from a remote place, for a run here; or its current release, to read it."""
+    """Copy archive, lake and the current release from a remote place, for a run here; or the release, to read it."""
     from ingest.remote import Remote
     from orchestration import remote, terminal
 
@@ -515,7 +526,7 @@ def pull(
     if release_to is not None:
         out.print(f"Release in {remote.pull_release(place, release_to)}.", soft_wrap=True)
         return
-    done = remote.pull(Settings.from_env(), place)
+    done = remote.pull(Settings.from_env(), place, with_release=not data_only)
     out.print(f"{done.files} files ({done.size_bytes / 1e6:.1f} MB) copied from {place.url}.")
 
 

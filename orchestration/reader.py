@@ -63,13 +63,19 @@ def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         },
     )
     try:
-        # Marts first, so that a query may name them without their schema; then nothing can be set any more.
-        connection.execute(f"set search_path = '{','.join(SEARCHED)}'")
-        # Another connection of this process to the same release has locked it for both.
-        if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
-            # A progress bar would be written into what is piped elsewhere.
-            connection.execute("set enable_progress_bar = false")
-            connection.execute("set lock_configuration = true")
+        close_off(connection)
         yield connection
     finally:
         connection.close()
+
+
+def close_off(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a connection look at the database that it uses, and at nothing else from now on."""
+    # Marts first, so that a query may name them without their schema; then nothing can be set any more.
+    connection.execute(f"set search_path = '{','.join(SEARCHED)}'")
+    # Another connection of this process to the same release has locked it for both.
+    if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+        connection.execute("set enable_external_access = false")
+        # A progress bar would be written into what is piped elsewhere.
+        connection.execute("set enable_progress_bar = false")
+        connection.execute("set lock_configuration = true")

@@ -4,7 +4,7 @@
     <url>/current.json        {"release_id": "0004", "manifest_sha256": "..."}
 
 Whoever pulls reads `current.json` first and then only files of that release, each checked against the manifest: an
-old release or a new one, never a mixture.
+old release or a new one, never a mixture. A release can also be read where it lies, without a copy.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import duckdb
 
 from ingest import remote as lake_remote
 from ingest.remote import Remote, RemoteError, Transfer
@@ -46,10 +50,17 @@ def push(settings: Settings, remote: Remote, *, with_release: bool = True) -> Tr
     return done
 
 
-def pull(settings: Settings, remote: Remote) -> Transfer:
-    """Copy archive and lake from a remote place, for a run on this machine; raises RemoteError."""
+def pull(settings: Settings, remote: Remote, *, with_release: bool = True) -> Transfer:
+    """Copy archive, lake and the current release from a remote place, for a run on this machine; raises RemoteError.
+
+    The release becomes the current one here unless a later one is. What is run next is numbered after it and compared
+    with it, wherever it was made; a run that finds nothing changed makes none.
+    """
     with exclusive(settings, "pulling from a remote place"):
-        return lake_remote.pull(settings, remote)
+        done = lake_remote.pull(settings, remote)
+        if with_release and (published := current(remote)):
+            _take_release(settings, remote, published, done)
+    return done
 
 
 def current(remote: Remote) -> Published | None:
@@ -86,10 +97,76 @@ def pull_release(remote: Remote, folder: Path) -> Path:
     return target
 
 
+@contextmanager
+def open_release(remote: Remote, release_id: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to a release where it lies, without a copy: the current one, or the one of a number.
+
+    DuckDB reads the parts of the file that a query needs through fsspec; its own reader of S3 is an extension. It
+    checks its blocks' checksums, and not the file's SHA-256, for which the whole file would have to be fetched. Who
+    has opened a release goes on reading it when another becomes current. Raises RemoteError where there is none.
+    """
+    if release_id is None:
+        if (published := current(remote)) is None:
+            raise RemoteError("there is no release", file=remote.url, remedy="Push one: biopharma push.")
+        release_id = published.release_id
+    folder = f"releases/{release_id.zfill(4)}"
+    if remote.read(f"{folder}/{release.MANIFEST}") is None:
+        raise RemoteError(
+            f"there is no release {release_id}", file=remote.url, remedy="Leave its number out for the current one."
+        )
+    connection = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "temp_directory": "",
+        }
+    )
+    try:
+        files = remote.file_system(folder)
+        connection.register_filesystem(files)
+        # An address of S3 itself would make DuckDB ask for its extension.
+        try:
+            connection.execute(f"attach '{files.protocol}://{reader.DATABASE}' as release (read_only)")
+        except (duckdb.Error, OSError) as error:
+            raise RemoteError(
+                f"the release cannot be opened ({error})",
+                file=f"{remote.url}/{folder}",
+                remedy="Look at the place, or bring the release here: biopharma pull --release-to DIR.",
+            ) from error
+        connection.execute("use release")
+        reader.close_off(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _take_release(settings: Settings, remote: Remote, published: Published, done: Transfer) -> None:
+    there = lake_remote.inside(settings.releases, published.release_id)
+    if there.exists():
+        if _sha256_of_manifest(there) != published.manifest_sha256:
+            raise RemoteError(
+                f"another release has the number {published.release_id} here",
+                file=str(there),
+                remedy="Releases are made from one line; pull into an empty home, or only the data: --data-only.",
+            )
+    else:
+        pull_release(remote, settings.releases)
+        for path in there.rglob("*"):
+            if path.is_file():
+                done.add(path.stat().st_size)
+    standing = release.current(settings) if settings.current.is_symlink() else None
+    if standing is None or int(standing.release_id) < int(published.release_id):
+        release.switch(settings, there)
+
+
+def _sha256_of_manifest(directory: Path) -> str:
+    return hashlib.sha256((directory / release.MANIFEST).read_bytes()).hexdigest()
+
+
 def _push_release(directory: Path, remote: Remote, done: Transfer) -> None:
     release.verify(directory)
     manifest = directory / release.MANIFEST
-    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    digest = _sha256_of_manifest(directory)
     if (there := current(remote)) and there.manifest_sha256 == digest:
         return
     at = f"releases/{directory.name}"
@@ -98,7 +175,7 @@ def _push_release(directory: Path, remote: Remote, done: Transfer) -> None:
         raise RemoteError(
             f"another release has the number {directory.name} there",
             file=f"{remote.url}/{at}",
-            remedy="Releases are pushed to a place from one installation; take another place.",
+            remedy="Pull before the run, so that its release is numbered after the one there; or take another place.",
         )
     for name in sorted(release.read(directory).manifest["files"]):
         if present.get(name) != (directory / name).stat().st_size:

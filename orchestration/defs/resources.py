@@ -23,7 +23,7 @@ from orchestration.progress import Progress
 class Warehouse:
     """What every step gets.
 
-    `reader` is a DuckDB in memory for summaries of editions; `beside` a process that makes checks, where there is one.
+    `reader` is a DuckDB in memory for summaries of editions; `beside` a process that makes checks, if there is one.
     """
 
     settings: Settings

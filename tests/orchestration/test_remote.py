@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
-import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ingest import remote as lake_remote
 from ingest.archive import Archive
@@ -19,19 +18,16 @@ from ingest.lake import Lake
 from ingest.remote import Remote, RemoteError
 from ingest.settings import Settings
 from ingest.source import get
-from orchestration import release, remote
+from orchestration import pipeline, release, remote
+from tests.orchestration.conftest import Outcome
+from tests.s3 import empty_place, server
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """Address of an S3 server on loopback."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    with server() as address:
+        yield address
 
 
 @pytest.fixture(params=["s3", "disk"])
@@ -39,14 +35,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     """A remote place with nothing in it."""
     if request.param == "disk":
         return Remote((tmp_path / "far").as_uri())
-    monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("s3"))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "synthetic")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "synthetic")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
     bucket = f"warehouse-{abs(hash(request.node.name)) % 10**8}"
-    fsspec.filesystem("s3").mkdir(bucket)
-    return Remote(f"s3://{bucket}/biopharma")
+    return empty_place(request.getfixturevalue("s3"), monkeypatch, bucket)
 
 
 @pytest.fixture
@@ -98,6 +88,68 @@ def test_a_release_is_read_elsewhere(little: Settings, place: Remote, tmp_path: 
     finally:
         connection.close()
     assert remote.pull_release(place, tmp_path / "readers") == directory
+
+
+@pytest.mark.parametrize("place", ["s3"], indirect=True)
+def test_a_release_is_asked_where_it_lies(little: Settings, place: Remote, biopharma: Callable[..., Outcome]) -> None:
+    """Without a copy, as closed off as a release on this disk; who has opened one goes on reading it."""
+    remote.push(little, place)
+    with remote.open_release(place) as old:
+        assert old.execute("select count(*) > 0 from mart_rnd_level").fetchall() == [(True,)]
+        for forbidden in (
+            f"select * from '{little.releases}/0001/parquet/mart_rnd_level.parquet'",
+            f"attach '{little.home}/other.duckdb'",
+            "create table marts.mine as select 1",
+            "set enable_external_access = true",
+        ):
+            with pytest.raises(duckdb.Error):
+                old.execute(forbidden)
+        pipeline.publish(little, force=True)
+        remote.push(little, place)
+        said = biopharma(
+            little, "query", "select release_id from catalog.release", "--from", place.url, "--format", "csv"
+        )
+        assert (said.code, said.out.split()) == (0, ["release_id", "0002"])
+        assert old.execute("select release_id from catalog.release").fetchall() == [("0001",)]
+    with remote.open_release(place, "1") as first:
+        assert first.execute("select release_id from catalog.release").fetchall() == [("0001",)]
+    refused = biopharma(little, "query", "select 1", "--from", place.url, "--release", "9")
+    assert refused.code == 1
+    assert "there is no release 9" in refused.err
+    refused = biopharma(little, "query", "select 1", "--from", place.url + "-nothing")
+    assert refused.code == 1
+    assert "there is no release" in refused.err
+
+
+@pytest.mark.parametrize("place", ["disk"], indirect=True)
+def test_the_line_of_releases_goes_on_elsewhere(little: Settings, elsewhere: Settings, place: Remote) -> None:
+    """Machines take turns: what is published next is numbered after what was pulled, and pushed from there."""
+    remote.push(little, place)
+    remote.pull(elsewhere, place)
+    taken = release.current(elsewhere)
+    assert taken is not None and taken.release_id == "0001"
+    release.verify(taken.path)
+    assert remote.pull(elsewhere, place).files == 0
+
+    shutil.copytree(little.work, elsewhere.work)
+    made, is_new = pipeline.publish(elsewhere, force=True)
+    assert (made.release_id, is_new, made.manifest["previous_release_id"]) == ("0002", True, "0001")
+    remote.push(elsewhere, place)
+    there = remote.current(place)
+    assert there is not None and there.release_id == "0002"
+    remote.pull(little, place)
+    current = release.current(little)
+    assert current is not None and current.release_id == "0002"
+
+    # Two machines that run at once fork the line: the second is told, on either side.
+    pipeline.publish(little, force=True)
+    remote.push(little, place)
+    pipeline.publish(elsewhere, force=True)
+    with pytest.raises(RemoteError, match="another release has the number 0003 there"):
+        remote.push(elsewhere, place)
+    with pytest.raises(RemoteError, match="another release has the number 0003 here"):
+        remote.pull(elsewhere, place)
+    remote.pull(elsewhere, place, with_release=False)
 
 
 def test_a_push_that_dies_leaves_nothing_that_counts(

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,7 +17,7 @@ from ingest.archive import Archive
 from ingest.errors import LakeError
 from ingest.lake import Lake
 from ingest.remote import Remote, RemoteError
-from ingest.settings import Settings
+from ingest.settings import PROJECT_ROOT, Settings
 from ingest.source import get
 from orchestration import pipeline, release, remote
 from tests.orchestration.conftest import Outcome
@@ -104,6 +105,13 @@ def test_a_release_is_asked_where_it_lies(little: Settings, place: Remote, bioph
         ):
             with pytest.raises(duckdb.Error):
                 old.execute(forbidden)
+        # The recipe of the documentation, which needs nothing of this package.
+        text = (PROJECT_ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+        recipe = text.split("```python\n")[1].split("```")[0]
+        told: dict[str, Any] = {}
+        exec(recipe.replace("bucket/biopharma", place.url.removeprefix("s3://")), told)
+        assert told["connection"].execute("select count(*) > 0 from mart_rnd_level").fetchall() == [(True,)]
+        told["connection"].close()
         pipeline.publish(little, force=True)
         remote.push(little, place)
         said = biopharma(

@@ -44,7 +44,7 @@ $(SPARK)/.ready: requirements-spark.lock
 	@touch $@
 
 test-spark: $(READY) $(SPARK)/.ready ## Build the models on Spark (needs Java 17) and compare every mart with DuckDB's
-	@BIOPHARMA_SPARK_PYTHON=$(SPARK)/bin/python $(BIN)/python -m pytest tests/spark
+	@BIOPHARMA_SPARK_PYTHON=$(SPARK)/bin/python BIOPHARMA_SPARK_OPTIONS="$(OPTIONS)" $(BIN)/python -m pytest tests/spark
 
 chaos: $(READY) ## Kill, starve and crowd the pipeline at length (about an hour)
 	@$(BIN)/python -m tests.chaos

@@ -103,7 +103,8 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         """Store an event, at once or with the next that is not one of many."""
         with self._db_lock:
             self._wait(event)
-            if event.dagster_event_type not in _BULK or len(self._waiting) >= _BATCH:
+            # Nothing follows what is reported outside of runs.
+            if not event.run_id or event.dagster_event_type not in _BULK or len(self._waiting) >= _BATCH:
                 self._flush()
 
     def store_event_batch(self, events: Any) -> None:

@@ -38,6 +38,17 @@ def test_many_runs_are_kept_and_dagsters_own_storage_reads_them(
         assert len(instance.event_log_storage._engines) <= history._KEPT
         # The first run's file was closed in between, and is opened again.
         assert any(entry.dagster_event for entry in instance.all_logs(ids[0]))
+        # What somebody reports in the interface is there for other processes at once.
+        for event in (
+            dg.AssetMaterialization("told"),
+            dg.AssetCheckEvaluation(check_name="held", asset_key=dg.AssetKey("thing"), passed=False),
+        ):
+            instance.report_runless_asset_event(event)
+        runs = SqliteEventLogStorage(str(settings.dagster_home / "history" / "runs"))
+        assert [record.asset_entry.last_run_id for record in runs.get_asset_records([dg.AssetKey("told")])] == [""]
+        key = dg.AssetCheckKey(dg.AssetKey("thing"), "held")
+        states = [execution.status.value for execution in runs.get_asset_check_execution_history(key, limit=9)]
+        assert states == ["FAILED", "SUCCEEDED", "SUCCEEDED", "SUCCEEDED"]
     with dg.DagsterInstance.local_temp(str(settings.dagster_home)) as plain:
         assert {run.run_id for run in plain.get_runs()} == set(ids)
         latest = plain.get_latest_materialization_event(dg.AssetKey("thing"))

@@ -98,6 +98,9 @@ def run_checks(
     with _quiet(), contextlib.closing(workfile.connect(settings.work_file, settings, read_only=True)) as connection:
         # Examples are the first rows, in every run the same ones.
         connection.execute("set preserve_insertion_order = true")
+        # Another process may read and spill meanwhile; DuckDB's files in one directory would be mixed up.
+        spill = str(settings.work / "spill.checks").replace("'", "''")
+        connection.execute(f"set temp_directory = '{spill}'")
         row_counts, loaded = _contents(connection, specs)
         due = []
         for spec in specs:

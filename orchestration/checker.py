@@ -3,7 +3,8 @@
 Great Expectations takes seconds to import, and its checks take seconds of one core. A run starts this process at its
 beginning and orders the checks of a stage as soon as the work file is ready for them; it goes on with what only reads
 the work file (metadata, lineage, imports) and collects the results where it needs them, before anything is built on
-them. DuckDB lets processes read a file together as long as none writes it, so there is no second copy of it.
+them. DuckDB lets processes read a file together as long as none writes it, so there is no second copy of it. What a
+run does meanwhile asks DuckDB for little, so that the memory limit is not shared out.
 
     with Checker(settings) as beside:
         beside.get_ready()
@@ -89,7 +90,7 @@ class Checker:
             return None
         self._ordered = None
         line = self._process.stdout.readline()
-        if not line:
+        if not line.endswith(b"\n"):
             self.end()
             self.reason = f"the process for checks ended before they were made (exit code {self._code})"
             return None
@@ -103,7 +104,7 @@ class Checker:
         results = results_from(pl.read_parquet(path), stage)
         path.unlink()
         if len(results) != len(check_specs(stage)):
-            self.reason = "it did not make every check"
+            self.reason = "the process for checks did not make every check"
             return None
         self.reason = None
         return results

@@ -26,6 +26,13 @@ SCHEMAS = {
     "catalog": "What this release holds: its tables, columns and sources, and how it was made.",
 }
 
+# Every table that a database publishes; facts of a large table are a view (release.LARGE_ROWS).
+RELATIONS = """(
+    select database_name, schema_name, table_name, comment, true as is_table from duckdb_tables() where not internal
+    union all
+    select database_name, schema_name, view_name, comment, false from duckdb_views() where not internal
+)"""
+
 _SOURCE_CODE = "Short code of the source."
 _EDITION_ID = "Edition of the publication: publication date, digest of its files, +bundled for the shipped extract."
 

@@ -24,6 +24,7 @@ import duckdb
 
 from ingest.archive import write_atomically
 from ingest.settings import Settings
+from orchestration.catalog import RELATIONS
 
 # A relation (schema and name) and one of its columns.
 Origin = tuple[str, str, str]
@@ -163,7 +164,7 @@ def published_names(connection: duckdb.DuckDBPyConnection, database: str) -> dic
     """What models read and a release publishes under another name, with the published table."""
     found = {}
     for schema, table in connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = ?", [database]
+        f"select schema_name, table_name from {RELATIONS} where database_name = ?", [database]
     ).fetchall():
         if schema == "facts":
             found[f"staging.stg_{table}"] = f"facts.{table}"

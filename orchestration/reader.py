@@ -15,6 +15,8 @@ from ingest.settings import Settings
 from orchestration.errors import ReleaseError
 
 DATABASE = "warehouse.duckdb"
+# Files of a release that its database has as views.
+FACTS = "facts"
 # Where a table is looked for that is named without its schema.
 SEARCHED = ("marts", "facts", "vocabulary", "quality", "catalog")
 
@@ -50,32 +52,48 @@ def release_dir(settings: Settings, release_id: str | None = None) -> Path:
 
 @contextmanager
 def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A read-only connection to a release, without access to files, network or extensions."""
+    """A read-only connection to a release, without access to other files, network or extensions."""
+    # The directory itself and not the link to it: DuckDB shares open databases by path.
+    directory = directory.resolve()
     connection = duckdb.connect(
-        # The directory itself and not the link to it: DuckDB shares open databases by path.
-        str(directory.resolve() / DATABASE),
+        str(directory / DATABASE),
         read_only=True,
         config={
-            "enable_external_access": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "temp_directory": "",
         },
     )
     try:
-        close_off(connection)
+        close_off(connection, directory)
         yield connection
     finally:
         connection.close()
 
 
-def close_off(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let a connection look at the database that it uses, and at nothing else from now on."""
+def close_off(connection: duckdb.DuckDBPyConnection, directory: Path | None = None) -> None:
+    """Let a connection look at the database that it uses, and at nothing else from now on.
+
+    With the directory of a release, the files that its database has views of are open to it too.
+    """
     # Marts first, so that a query may name them without their schema; then nothing can be set any more.
     connection.execute(f"set search_path = '{','.join(SEARCHED)}'")
     # Another connection of this process to the same release has locked it for both.
     if connection.execute("select current_setting('lock_configuration')").fetchall() == [(False,)]:
+        if directory is not None:
+            reach_facts(connection, directory)
         connection.execute("set enable_external_access = false")
         # A progress bar would be written into what is piped elsewhere.
         connection.execute("set enable_progress_bar = false")
         connection.execute("set lock_configuration = true")
+
+
+def reach_facts(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    """Let a connection find the files that the database of a release has views of, if there are any."""
+    files = [str(path) for path in sorted((directory / FACTS).glob("*/*.parquet"))]
+    if files:
+        # The views name them from the folder of the database.
+        files += [str(path.relative_to(directory)) for path in map(Path, files)]
+        quoted = ["'" + name.replace("'", "''") + "'" for name in files]
+        connection.execute(f"set global allowed_paths = [{', '.join(quoted)}]")
+        connection.execute("set global file_search_path = '" + str(directory).replace("'", "''") + "'")

@@ -2,6 +2,7 @@
 
     releases/0004/warehouse.duckdb    schemas marts, facts, vocabulary, quality, catalog; every column described
                   parquet/<mart>.parquet
+                  facts/<table>/      facts of a table of millions of rows, which the database has as a view of them
                   dictionary/         every table, column, definition and source, as a page and as JSON
                   manifest.json       inputs, licences, engines, and the SHA-256 of every other file
                   notes.md            what is new, what was revised, what is known to be wrong
@@ -36,7 +37,7 @@ from ingest.settings import Settings
 from orchestration import dictionary, dictionary_page, differences, lineage, model_docs, reader
 from orchestration import fingerprint as inputs
 from orchestration.briefing import charts, site
-from orchestration.catalog import OWN_TABLES, SCHEMAS
+from orchestration.catalog import OWN_TABLES, RELATIONS, SCHEMAS
 from orchestration.errors import ExplainError, ReleaseError, as_storage_error
 from orchestration.text import rows_text
 
@@ -44,6 +45,10 @@ STORAGE_VERSION = "v1.0.0"
 MANIFEST = "manifest.json"
 NOTES = "notes.md"
 DIFF = "diff.json"
+
+# Facts of more rows than this are not copied into the database: the lake's own files are published, by a second name on
+# the disk, and the database has a view of them. A copy in order would take longer than everything before it.
+LARGE_ROWS = 5_000_000
 
 _EXAMPLES = 3
 # Bytes of a work file from which on it pays to try this way of packing texts on every column: below, the trial takes
@@ -120,6 +125,7 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
             with _building_connection(settings, content, building) as connection:
                 connection.begin()
                 _copy_tables(connection, content)
+                _publish_facts(connection, settings, building)
                 _reached("tables", progress)
                 _write_catalog(connection, release_id, created_at, content, previous)
                 _write_lineage(connection, settings)
@@ -346,8 +352,6 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> Non
 
     for table in _work_relations(connection, "marts"):
         copy(f"marts.{table}", f"select * from marts.{table}")
-    for relation, table in _fact_tables(connection).items():
-        copy(f"facts.{table}", f"select * from staging.{relation}")
     for table in _work_relations(connection, "vocabulary"):
         copy(f"vocabulary.{table}", f"select * from vocabulary.{table}")
     for table in _work_relations(connection, "quality"):
@@ -360,6 +364,52 @@ def _copy_tables(connection: duckdb.DuckDBPyConnection, content: Content) -> Non
         "quality.model_test", f"select * from read_parquet('{_quoted(content.checks['models'])}') where kind = 'test'"
     )
     copy("catalog.models", f"select * from read_parquet('{_quoted(content.code)}')")
+
+
+def _publish_facts(connection: duckdb.DuckDBPyConnection, settings: Settings, building: Path) -> None:
+    """Facts as tables in a fixed order, or, where they are many, as the files that hold them and a view."""
+    for relation, table in _fact_tables(connection).items():
+        if _one(connection, f"select count(*) from staging.{relation}") <= LARGE_ROWS:
+            connection.execute(
+                f"create table published.facts.{table} as select * from staging.{relation} order by all"
+            )
+            continue
+        folder = building / reader.FACTS / table
+        folder.mkdir(parents=True)
+        names = []
+        for file in _latest_files(connection, settings, table):
+            # By what they hold: DuckDB looks in the reader's own folder first, which may be another release.
+            names.append(f"{reader.FACTS}/{table}/{_sha256(file)}.parquet")
+            _link(file, building / names[-1])
+        # The files are named from the folder of the database, wherever it is read.
+        connection.execute(f"set global file_search_path = '{_quoted(building)}'")
+        connection.execute(
+            f"create view published.facts.{table} as select * from read_parquet("
+            f"[{', '.join(_literal(name) for name in names)}], hive_partitioning = false)"
+        )
+
+
+def _latest_files(connection: duckdb.DuckDBPyConnection, settings: Settings, table: str) -> list[Path]:
+    """Files of the editions of a canonical table that are the latest ones in the work file."""
+    from ingest import workfile
+    from ingest.lake import Lake
+
+    latest = set(
+        connection.execute(
+            "select source_code, edition_id, edition_partition from lake.edition where table_name = ? and is_latest",
+            [table],
+        ).fetchall()
+    )
+    editions = [e for e in Lake(settings.lake).editions() if (e.source_code, e.edition_id, e.partition) in latest]
+    return workfile.files_of(settings, editions, table)
+
+
+def _link(file: Path, target: Path) -> None:
+    """Give a file of the lake, which is never written again, a second name; a copy where a disk cannot."""
+    try:
+        target.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 def _work_relations(connection: duckdb.DuckDBPyConnection, schema: str) -> list[str]:
@@ -541,9 +591,7 @@ def _work_comments(
 ) -> dict[tuple[str, str], tuple[str | None, dict[str, str | None]]]:
     found: dict[tuple[str, str], tuple[str | None, dict[str, str | None]]] = {}
     relations = connection.execute(
-        "select schema_name, table_name, comment from duckdb_tables() where database_name = current_database() "
-        "union all "
-        "select schema_name, view_name, comment from duckdb_views() where database_name = current_database()"
+        f"select schema_name, table_name, comment from {RELATIONS} where database_name = current_database()"
     ).fetchall()
     for schema, table, comment in relations:
         found[schema, table] = (comment, {})
@@ -581,8 +629,15 @@ def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None
             "orchestration/catalog.py).",
         )
     comments = []
+    tables_proper = {
+        (schema, table)
+        for schema, table in connection.execute(
+            f"select schema_name, table_name from {RELATIONS} where database_name = 'published' and is_table"
+        ).fetchall()
+    }
     for (schema, table), columns in columns_of.items():
-        comments.append(f"comment on table published.{schema}.{table} is {_literal(str(texts[schema, table][0]))}")
+        kind = "table" if (schema, table) in tables_proper else "view"
+        comments.append(f"comment on {kind} published.{schema}.{table} is {_literal(str(texts[schema, table][0]))}")
         comments += [
             f'comment on column published.{schema}.{table}."{column[2]}" is {_literal(str(column[7]))}'
             for column in columns
@@ -613,7 +668,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[
 
 def _undescribed(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
-        "select schema_name || '.' || table_name from duckdb_tables() where coalesce(comment, '') = '' union all "
+        f"select schema_name || '.' || table_name from {RELATIONS} where coalesce(comment, '') = '' union all "
         "select schema_name || '.' || table_name || '.' || column_name from duckdb_columns() "
         "where not internal and coalesce(comment, '') = ''"
     ).fetchall()
@@ -949,7 +1004,7 @@ def _reached(step: str, progress: Callable[[str], None]) -> None:
 
 def _tables(connection: duckdb.DuckDBPyConnection, database: str | None = None) -> list[tuple[str, str]]:
     rows = connection.execute(
-        "select schema_name, table_name from duckdb_tables() "
+        f"select schema_name, table_name from {RELATIONS} "
         "where database_name = coalesce(?, current_database()) order by 1, 2",
         [database],
     ).fetchall()

@@ -31,6 +31,7 @@ from orchestration.briefing import catalogue, charts
 from orchestration.briefing.catalogue import Figure
 from orchestration.briefing.charts import Row, Words
 from orchestration.briefing.texts import LANGUAGES, Pair, Texts, number
+from orchestration.catalog import RELATIONS
 from orchestration.errors import ReleaseError
 
 FOLDER = "briefing"
@@ -214,7 +215,7 @@ class _Rows:
 def _published(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Published tables by name with schema, and marts also without, as queries name them."""
     names = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = current_database()"
+        f"select schema_name, table_name from {RELATIONS} where database_name = current_database()"
     ).fetchall()
     return {f"{schema}.{table}" for schema, table in names} | {table for schema, table in names if schema == "marts"}
 

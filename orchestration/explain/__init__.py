@@ -471,6 +471,7 @@ def open_workbench(directory: Path, settings: Settings | None = None) -> Iterato
     try:
         path = str(database).replace("'", "''")
         connection.execute(f"attach '{path}' as release (read_only)")
+        reader.reach_facts(connection, directory.resolve())
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
         known = connection.execute(

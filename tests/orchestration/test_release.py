@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ingest import workfile
@@ -64,6 +65,34 @@ def test_kill_at_a_step_leaves_a_whole_release_and_the_next_run_goes_on(small: S
     # Nothing has changed: what stands for the inputs is switched to, also where the kill came just before that.
     assert (made.release_id, is_new) == ("0002" if step in {"renamed", "switched"} else "0001", False)
     assert_whole(small, made.release_id)
+
+
+def test_facts_of_large_tables_are_the_files_of_the_lake(small: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = "select * from facts.rnd_observation order by all"
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with reader.open_release(reader.current_dir(small)) as connection:
+            return connection.execute(query).fetchall()
+
+    copied, count = ask(question), len(ask(question))
+    monkeypatch.setattr(release, "LARGE_ROWS", count - 1)
+    made, _ = pipeline.publish(small, force=True)
+    assert_whole(small, made.release_id)
+    files = sorted((made.path / reader.FACTS / "rnd_observation").iterdir())
+    assert {path.stat().st_ino for path in files} <= {path.stat().st_ino for path in small.lake.rglob("*.parquet")}
+    assert ask(question) == copied
+    assert ask("select view_name, comment is not null from duckdb_views() where not internal") == [
+        ("rnd_observation", True)
+    ]
+    listed = "select row_count from catalog.tables where schema_name = 'facts' and table_name = 'rnd_observation'"
+    assert ask(listed) == [(count,)]
+    # Everything else on the disk stays out of reach, and the lake may lose what the release holds.
+    other = next(path for path in small.lake.rglob("*.parquet") if path.stat().st_nlink == 1)
+    with pytest.raises(duckdb.PermissionException):
+        ask(f"select * from '{other}'")
+    for path in small.lake.glob("rnd_observation/**/*.parquet"):
+        path.unlink()
+    assert ask(question) == copied
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "added"])

@@ -13,6 +13,7 @@ waiting less for the disk risks the last events of the history in a power cut an
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -70,6 +71,10 @@ _MIRRORED = frozenset({*ASSET_EVENTS, *ASSET_CHECK_EVENTS, *EVENT_TYPE_TO_PIPELI
 _EVENTS = SqlEventLogStorageTable
 _CHECKS = AssetCheckExecutionsTable
 _LAST_EVENT = select(func.max(_EVENTS.c.id))
+# Reading, and what is written of pools: every step that needs one does.
+_CHANGES_NO_ASSET = re.compile(
+    r"(?i)^\s*(select|pragma|begin)\b|\b(concurrency_limits|concurrency_slots|pending_steps)\b"
+)
 # Sets the columns that it is given.
 _EVALUATED = _CHECKS.update().where(
     _CHECKS.c.asset_key == bindparam("of_asset"),
@@ -89,7 +94,7 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
         self._index: Connection | None = None
         self._known: set[tuple[str, str]] = set()
         self._records: dict[AssetKey, AssetRecord | None] = {}
-        self._read_at: tuple[object, int, int] | None = None
+        self._read_at: tuple[object, int] | None = None
         super().__init__(base_dir, inst_data)
         # Writing a batch takes it again.
         self._db_lock = threading.RLock()  # type: ignore[assignment]
@@ -131,6 +136,10 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
                 self._records.update({key: read.get(key) for key in unread})
             found = [record for key in set(asset_keys) if (record := self._records[key]) is not None]
         return sorted(found, key=lambda record: record.asset_entry.asset_key.to_string())
+
+    def _get_latest_materialization_records(self, raw_asset_rows: Any) -> Any:
+        """Nothing for no rows, without a query."""
+        return super()._get_latest_materialization_records(raw_asset_rows) if raw_asset_rows else {}
 
     def has_table(self, table_name: str) -> bool:
         """Whether the index has a table; tables do not go away."""
@@ -279,6 +288,11 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             self._records.clear()
             self._read_at = state
 
+    def _notice(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        """Forget what is remembered of assets where this process writes to the index, but for batches."""
+        if self._index is None and not _CHANGES_NO_ASSET.search(statement):
+            self._read_at = None
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
@@ -302,6 +316,8 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
                 self.conn_string_for_shard(shard), connect_args={"timeout": _TIMEOUT_SECONDS}, pool_size=1
             )
             event.listen(engine, "connect", _wait_less)
+            if shard == INDEX_SHARD_NAME:
+                event.listen(engine, "before_cursor_execute", self._notice)
             self._initdb(engine)
             self._initialized_dbs.add(shard)
             self._engines[shard] = engine
@@ -360,10 +376,10 @@ def _standing(it: _Written, status: AssetCheckExecutionRecordStatus) -> dict[str
     }
 
 
-def _state_of(connection: Connection) -> tuple[object, int, int]:
-    """What differs whenever a file has been written to: by others (SQLite counts that) or through this connection."""
-    opened: Any = connection.connection.dbapi_connection
-    return opened, connection.exec_driver_sql("pragma data_version").scalar_one(), opened.total_changes
+def _state_of(connection: Connection) -> tuple[object, int]:
+    """What differs whenever a file has been written to through another connection than this one."""
+    version: int = connection.exec_driver_sql("pragma data_version").scalar_one()
+    return connection.connection.dbapi_connection, version
 
 
 def _wait_less(connection: Any, _: Any) -> None:

@@ -154,11 +154,19 @@ def test_what_others_write_is_seen_at_once(tmp_path: Path, events: list[EventLog
     # Wiped by one, gone for the other; and there again when it has been made again.
     there.wipe_asset(keys[0])
     assert [record.asset_entry.asset_key for record in here.get_asset_records(keys[:1])] == []
+    here.wipe_asset(keys[1])
+    assert here.get_asset_records(keys[1:2]) == there.get_asset_records(keys[1:2]) == []
     made = next(e for e in events if e.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION)
     again = made._replace(timestamp=datetime.now(UTC).timestamp() + 1)
     here.store_event(again)
     assert here.get_asset_records(keys[:1]) == plain.get_asset_records(keys[:1])
     assert len(here.get_asset_records(keys[:1])) == 1
+    # What is written of pools does not concern assets.
+    remembered = dict(here._records)
+    here.initialize_concurrency_limit_to_default("work_file")
+    assert here.claim_concurrency_slot("work_file", "run", "step").is_claimed
+    here.get_asset_records(keys[:1])
+    assert here._records == remembered
 
 
 def test_events_of_a_killed_process_can_be_read(settings: Settings) -> None:

@@ -502,10 +502,7 @@ def _published_column(column: str, published: dict[str, str]) -> str:
 def _sources_query(connection: duckdb.DuckDBPyConnection) -> str:
     """Statement that makes catalog.sources: the sources as described, with what the release holds of them."""
     counted = []
-    for schema, table in _tables(connection, "published"):
-        if schema != "facts":
-            continue
-        names = _columns(connection, schema, table)
+    for table, names in _columns(connection, "facts").items():
         dated = [name for name in _PERIOD_COLUMNS if name in names] or ["published_on"]
         counted.append(
             f"select source_code, year(coalesce({', '.join(dated)})) as data_year from published.facts.{table}"
@@ -660,7 +657,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[
     import polars as pl
 
     schema, name = table.split(".")
-    names = list(_columns(connection, schema, name))
+    names = _columns(connection, schema)[name]
     connection.register("_rows", pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
     connection.execute(f"insert into published.{table} select * from _rows")
     connection.unregister("_rows")
@@ -1011,15 +1008,16 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str | None = None) 
     return [(row[0], row[1]) for row in rows]
 
 
-def _columns(
-    connection: duckdb.DuckDBPyConnection, schema: str, table: str, database: str = "published"
-) -> dict[str, str]:
-    rows = connection.execute(
-        "select column_name, data_type from duckdb_columns() "
-        "where database_name = ? and schema_name = ? and table_name = ? order by column_index",
-        [database, schema, table],
-    ).fetchall()
-    return dict(rows)
+def _columns(connection: duckdb.DuckDBPyConnection, schema: str) -> dict[str, list[str]]:
+    """Columns of every published table of a schema, in their order."""
+    found: dict[str, list[str]] = {}
+    for table, column in connection.execute(
+        "select table_name, column_name from duckdb_columns() where database_name = 'published' and schema_name = ? "
+        "order by table_name, column_index",
+        [schema],
+    ).fetchall():
+        found.setdefault(table, []).append(column)
+    return found
 
 
 def _records(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

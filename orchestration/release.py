@@ -46,8 +46,8 @@ MANIFEST = "manifest.json"
 NOTES = "notes.md"
 DIFF = "diff.json"
 
-# Facts of more rows than this are not copied into the database: the lake's own files are published, by a second name on
-# the disk, and the database has a view of them. A copy in order would take longer than everything before it.
+# Facts of more rows than this are not copied into the database: the lake's own files are published, by a second name
+# on the disk, and the database has a view of them. A copy in order would take longer than everything before it.
 LARGE_ROWS = 5_000_000
 
 _EXAMPLES = 3

@@ -1,10 +1,10 @@
 """The bare baseline of the benchmark: the same figures from the same files, with nothing around them.
 
-`python -m tests.bare trade-duckdb PLAN FOLDER` and `trade-polars PLAN FOLDER` read synthetic files in BACI's layout;
-`python -m tests.bare marts PLAN HOME` starts from the Parquet files of an installation's lake. DuckDB runs the SQL
-that dbt compiled, model after model, without tests, contracts, comments, expectations, lineage or release; Polars
-computes the annual totals by reporter and commodity that all trade marts begin with. Seconds by step and the rows of
-each mart are printed as JSON.
+`python -m tests.bare trade-duckdb PLAN FOLDER` and `trade-polars PLAN FOLDER` read synthetic files in BACI's layout,
+`fsds PLAN FOLDER` a synthetic quarter of the SEC; `marts PLAN HOME` starts from the Parquet files of an installation's
+lake. DuckDB runs the SQL that dbt compiled, model after model, without tests, contracts, comments, expectations,
+lineage or release; Polars computes the annual totals by reporter and commodity that all trade marts begin with.
+Seconds by step and the rows of each mart are printed as JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -167,6 +168,20 @@ def trade_polars(settings: Settings, plan: list[dict[str, Any]], folder: Path) -
     return {"seconds": steps.seconds, "rows": {"totals": totals.height}}
 
 
+def fsds(settings: Settings, plan: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Facts of medicine makers' fiscal years in a quarter of the SEC's data sets, through Polars alone."""
+    steps = Steps()
+    (path,) = folder.glob("*.zip")
+    with steps("read and filter"), zipfile.ZipFile(path) as archive:
+        tables = [
+            pl.read_csv(archive.read(name), separator="\t", quote_char=None, infer_schema=False)
+            for name in ("sub.txt", "num.txt")
+        ]
+        makers = tables[0].filter(pl.col("sic").is_in(["2834", "2836", "8731"]) & (pl.col("form") == "10-K"))
+        found = tables[1].filter(pl.col("qtrs") == "4").join(makers, on="adsh")
+    return {"seconds": steps.seconds, "rows": {"facts": found.height}}
+
+
 def marts(settings: Settings, plan: list[dict[str, Any]], home: Path) -> dict[str, Any]:
     """All marts from the Parquet files of an installation's lake."""
     steps = Steps()
@@ -206,13 +221,18 @@ _RUNS: dict[str, Callable[[Settings, list[dict[str, Any]], Path], dict[str, Any]
     "trade-duckdb": trade_duckdb,
     "trade-polars": trade_polars,
     "marts": marts,
+    "fsds": fsds,
 }
+
+
+def _read_plan(path: Path) -> list[dict[str, Any]]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.suffix == ".json" else []
 
 
 def main() -> None:
     """Run one baseline."""
     kind, plan, folder = sys.argv[1:4]
-    found = _RUNS[kind](Settings.from_env(), json.loads(Path(plan).read_text(encoding="utf-8")), Path(folder))
+    found = _RUNS[kind](Settings.from_env(), _read_plan(Path(plan)), Path(folder))
     sys.stdout.write(json.dumps(found))
 
 

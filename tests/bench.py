@@ -173,6 +173,24 @@ def trade(home: Path, rows: int) -> dict[str, Any]:
     }
 
 
+def fsds(home: Path, rows: int) -> dict[str, Any]:
+    """A synthetic quarter of the SEC's data sets from its archive to the lake, beside a bare read of it."""
+    from tests import synthetic
+
+    with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+        folder, own = Path(scratch) / "synthetic", Path(scratch) / "home"
+        path = synthetic.write_fsds(folder, rows)
+        load = cost([str(BIOPHARMA), "load", "sec_fsds", str(path)], own)[0]
+        plain, _ = bare("fsds", path, folder)
+        return {
+            "rows": rows,
+            "zip_mb": round(path.stat().st_size / 1e6),
+            "load": asdict(load),
+            "bare_polars": asdict(plain),
+            "ratio": round(load.seconds / plain.seconds, 2),
+        }
+
+
 def readers(home: Path, seconds: float = 25) -> dict[str, dict[str, float]]:
     """Milliseconds of the documented questions, one a second from each process, idle and during a run."""
     found = {}
@@ -266,6 +284,18 @@ def tables(results: dict[str, Any]) -> str:
             f"{t['bare_polars']['seconds']:.1f} |"
             for t in results["trade"].values()
         ]
+    if "fsds" in results:
+        lines += [
+            "",
+            "| synthetic facts of the SEC | zip MB | load s | CPU s | peak MB | bare Polars s | peak MB | ratio |",
+            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        lines += [
+            f"| {f['rows']:,} | {f['zip_mb']} | {f['load']['seconds']:.1f} | {f['load']['cpu_seconds']:.1f} | "
+            f"{f['load']['peak_mb']} | {f['bare_polars']['seconds']:.1f} | {f['bare_polars']['peak_mb']} | "
+            f"{f['ratio']} |"
+            for f in results["fsds"].values()
+        ]
     if "readers" in results:
         lines += ["", "| readers | questions | p50 ms | p95 ms | p99 ms |", "| --- | ---: | ---: | ---: | ---: |"]
         lines += [
@@ -285,8 +315,9 @@ def main() -> None:
         "readers": readers,
     }
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=[*sections, "trade"], default=[*sections, "trade"])
-    parser.add_argument("--rows", nargs="*", type=int, default=[1_000_000])
+    sized = {"trade": trade, "fsds": fsds}
+    parser.add_argument("--only", nargs="*", choices=[*sections, *sized], default=[*sections, *sized])
+    parser.add_argument("--rows", nargs="*", type=int, default=[1_000_000], help="Sizes of trade and fsds.")
     parser.add_argument("--home", type=Path, help="An installation with a release; by default one is made.")
     parser.add_argument("--runs", type=int, default=3, help="How often the long commands are run.")
     chosen = parser.parse_args()
@@ -300,9 +331,9 @@ def main() -> None:
             if name in chosen.only:
                 results[name] = measure(home)
                 _write(results)
-        if "trade" in chosen.only:
-            for rows in chosen.rows:
-                results.setdefault("trade", {})[str(rows)] = trade(home, rows)
+        for name, measure_size in sized.items():
+            for rows in chosen.rows if name in chosen.only else ():
+                results.setdefault(name, {})[str(rows)] = measure_size(home, rows)
                 _write(results)
     sys.stdout.write(tables(results) + "\n")
 

@@ -1,18 +1,20 @@
 """Synthetic files in publishers' layouts, as large as a benchmark needs them: seeded, and named synthetic.
 
-`python -m tests.synthetic FOLDER ROWS [SEED]` writes trade rows. No figure in them is anybody's.
+`python -m tests.synthetic FOLDER ROWS [SEED]` writes trade rows. No figure in the files is anybody's.
 """
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ingest import trade, vocabulary
+from ingest import edgar, trade, vocabulary
 from ingest.sources.cepii_baci.parse import REVISIONS
 
 ROWS_PER_YEAR = 10_000_000
@@ -22,6 +24,7 @@ _AREAS = 226
 _EXPORTER_TAIL, _PARTNER_TAIL, _PRODUCT_TAIL = 0.9, 0.8, 0.6
 _LARGEST = ("CHN", "USA", "DEU", "JPN", "NLD", "FRA", "ITA", "GBR", "KOR", "CHE", "BEL", "IRL", "IND")
 _UNKNOWN_QUANTITY = 0.03
+_FACTS_AT_ONCE = 1_000_000
 
 
 def write_baci(
@@ -49,6 +52,78 @@ def write_baci(
         _write_year(path, year, share, np.random.default_rng([seed, year]), _products(revision, products))
         paths.append(path)
     return paths
+
+
+def write_fsds(folder: Path, rows: int, *, seed: int = 20_260_101) -> Path:
+    """Write a synthetic quarter of the SEC's Financial Statement Data Sets with `rows` lines in `num.txt`; its path.
+
+    A filing has some 600 facts; the shares of lengths, dimensions, industries and forms are about those of a recent
+    quarter, and concepts follow a heavy-tailed law in which revenue and research are among the frequent ones. The
+    same arguments give the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "2024q1_synthetic.zip"
+    random = np.random.default_rng(seed)
+    filings = _filings(max(2, rows // 600), random)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(_member("sub.txt"), _tabs(filings))
+        with archive.open(_member("num.txt"), "w", force_zip64=True) as member:
+            for first in range(0, rows, _FACTS_AT_ONCE):
+                count = min(_FACTS_AT_ONCE, rows - first)
+                member.write(_tabs(_facts(filings, count, random), header=not first))
+    return path
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, (2024, 4, 1, 0, 0, 0))
+    info.compress_type = zipfile.ZIP_DEFLATED
+    return info
+
+
+def _tabs(frame: pl.DataFrame, *, header: bool = True) -> bytes:
+    text = io.BytesIO()
+    frame.write_csv(text, separator="\t", include_header=header, quote_style="never", null_value="")
+    return text.getvalue()
+
+
+def _filings(count: int, random: np.random.Generator) -> pl.DataFrame:
+    is_medicine = random.random(count) < 0.08
+    return pl.DataFrame(
+        {
+            "adsh": [f"0009{number:06d}-24-{number % 1_000_000:06d}" for number in range(count)],
+            "cik": [str(9_000_000 + number) for number in range(count)],
+            "name": [f"SYNTHETIC {number}" for number in range(count)],
+            "sic": np.where(is_medicine, "2834", "7372"),
+            "countryba": "US",
+            "form": np.where(random.random(count) < 0.6, "10-K", "10-Q"),
+            "period": "20231231",
+            "fp": "FY",
+            "filed": "20240215",
+        }
+    )
+
+
+def _facts(filings: pl.DataFrame, count: int, random: np.random.Generator) -> pl.DataFrame:
+    names = [concept.partition(":")[2] for concept in edgar.CONCEPTS if concept.startswith("us-gaap:")]
+    tags = np.array([*names, *(f"SyntheticConcept{number}" for number in range(4_000))])
+    weight = np.arange(1, len(tags) + 1, dtype=np.float64) ** -0.9
+    filing = np.sort(random.integers(0, filings.height, count))
+    has_segment = random.random(count) < 0.55
+    named = np.char.add("ProductOrService=Synthetic", np.char.add(random.integers(0, 40, count).astype(str), ";"))
+    return pl.DataFrame(
+        {
+            "adsh": filings["adsh"].to_numpy()[filing],
+            "tag": tags[random.choice(len(tags), count, p=weight / weight.sum())],
+            "version": "us-gaap/2023",
+            "ddate": random.choice(["20231231", "20221231", "20211231"], count, p=[0.5, 0.35, 0.15]),
+            "qtrs": random.choice(["0", "1", "2", "3", "4"], count, p=[0.45, 0.17, 0.06, 0.05, 0.27]),
+            "uom": random.choice(["USD", "shares", "pure"], count, p=[0.88, 0.08, 0.04]),
+            "segments": np.where(has_segment, named, ""),
+            "coreg": "",
+            "value": np.char.add(random.integers(0, 10**9, count).astype(str), ".0000"),
+            "footnote": "",
+        }
+    )
 
 
 def _write_year(path: Path, year: int, rows: int, random: np.random.Generator, products: NDArray[np.int64]) -> None:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from ingest import load, source, trade
-from tests.synthetic import write_baci
+from tests.synthetic import write_baci, write_fsds
 
 
 def test_rows_of_several_years_are_exact_distinct_and_heavy_tailed(tmp_path: Path) -> None:
@@ -41,3 +41,12 @@ def test_the_parser_takes_every_row(tmp_path: Path) -> None:
         source.get("cepii_baci"), load.in_hand(source.get("cepii_baci"), write_baci(tmp_path, 3_000, products=100))
     )
     assert (parsed.rows_read, parsed.tables["trade_flow"].height) == (3_000, 3_000)
+
+
+def test_a_quarter_of_the_sec_is_read_by_its_parser(tmp_path: Path) -> None:
+    path = write_fsds(tmp_path / "once", 60_000)
+    assert write_fsds(tmp_path / "again", 60_000).read_bytes() == path.read_bytes()
+    parsed = load.parse_files(source.get("sec_fsds"), load.in_hand(source.get("sec_fsds"), [path]))
+    assert parsed.rows_read == 60_000
+    assert parsed.dropped["not_twelve_months"] > 30_000
+    assert parsed.tables["rnd_observation"].height

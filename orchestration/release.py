@@ -170,10 +170,10 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    drawings.keep()
     if content.as_of is None:
         switch(settings, directory)
         _reached("switched", progress)
+    drawings.keep()
     return read(directory)
 
 

@@ -190,6 +190,10 @@ def test_an_interval_is_drawn_from_end_to_end_and_words_change_with_the_language
     assert "font-family" not in page
 
 
+def full(descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def test_a_chart_whose_rows_have_not_changed_is_not_drawn_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +224,11 @@ def test_a_chart_whose_rows_have_not_changed_is_not_drawn_again(
         draw("c")
         assert drawn[1:] == ["c"]
     charts.Drawings().keep()
+    # A disk that is full does not fail the release that stands already.
+    monkeypatch.setattr("ingest.archive.os.fsync", full)
+    draw("d")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["drawings.json"]
+    assert charts.Drawings(file).draw("c") == "<svg>c</svg>"
 
 
 def test_a_word_with_two_translations_is_refused() -> None:

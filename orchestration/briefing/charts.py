@@ -184,9 +184,14 @@ class Drawings:
             draw_svg(json.dumps({"$schema": SCHEMA, "data": {"values": [{}]}, "mark": "point"}))
 
     def keep(self) -> None:
-        """Keep what was drawn or used again, and nothing else."""
-        if self._file is not None and self._used != self._kept:
+        """Keep what was drawn or used again, and nothing else; where that cannot be written, the next run draws."""
+        if self._file is None or self._used == self._kept:
+            return
+        try:
             write_atomically(self._file, json.dumps(self._used).encode())
+        except OSError:
+            for part in self._file.parent.glob(f".{self._file.name}.*.tmp"):
+                part.unlink(missing_ok=True)
 
 
 _TEXT = re.compile(r"(<text\b[^>]*>)([^<]*)(</text>)")

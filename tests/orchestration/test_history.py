@@ -154,6 +154,7 @@ def test_what_others_write_is_seen_at_once(tmp_path: Path, events: list[EventLog
     # Wiped by one, gone for the other; and there again when it has been made again.
     there.wipe_asset(keys[0])
     assert [record.asset_entry.asset_key for record in here.get_asset_records(keys[:1])] == []
+    assert len(here.get_asset_records(keys)) == 3
     here.wipe_asset(keys[1])
     assert here.get_asset_records(keys[1:2]) == there.get_asset_records(keys[1:2]) == []
     made = next(e for e in events if e.dagster_event_type is dg.DagsterEventType.ASSET_MATERIALIZATION)
@@ -162,8 +163,9 @@ def test_what_others_write_is_seen_at_once(tmp_path: Path, events: list[EventLog
     assert here.get_asset_records(keys[:1]) == plain.get_asset_records(keys[:1])
     assert len(here.get_asset_records(keys[:1])) == 1
     # What is written of pools does not concern assets.
+    assert len(here.get_asset_records(keys)) == 3
     remembered = dict(here._records)
-    here.initialize_concurrency_limit_to_default("work_file")
+    here.set_concurrency_slots("work_file", 1)
     assert here.claim_concurrency_slot("work_file", "run", "step").is_claimed
     here.get_asset_records(keys[:1])
     assert here._records == remembered

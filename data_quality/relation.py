@@ -29,7 +29,10 @@ class Relation:
     """A relation of the work file; queries read it as `batch`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, key: Sequence[str] = ()) -> None:
-        """`key` are the columns that tell rows apart. Raises duckdb.Error where the relation cannot be read."""
+        """`key` are the columns that tell rows of one edition apart.
+
+        Raises duckdb.Error where the relation cannot be read.
+        """
         self._connection = connection
         self._key = key
         connection.execute(f"create or replace temp view {BATCH} as from {name}")
@@ -110,7 +113,7 @@ class Relation:
         row = self._rows(f"select {counts} from (from {BATCH} limit {_SAMPLE})")[0]
         distinct = dict(zip(names, row, strict=True))
         texts = {name for name, kind in self._types().items() if kind == "VARCHAR"}
-        single = {name for name in texts.intersection(self._key) if 1 < distinct[name] < _SAMPLE // 4}
+        single = {name for name in texts.intersection(self._key) if distinct[name] < _SAMPLE // 4}
         return {name for name, number in distinct.items() if number <= _FEW} - single, single
 
     def _rows(self, query: str) -> list[Any]:

@@ -218,7 +218,7 @@ def _check_table(
         except Exception as error:
             results.append(_result(spec, success=False, exception=_told(error)))
     left = [spec for spec in specs if spec.check_id in made]
-    key = next((spec.unique for spec in left if spec.unique), ())
+    key = [name for spec in left for name in spec.unique if name not in {"source_code", "edition_id"}]
     try:
         relation = Relation(connection, name, key)
     except duckdb.Error as error:

@@ -1,10 +1,10 @@
 """The bare baseline of the benchmark: the same figures from the same files, with nothing around them.
 
-`python -m tests.bare trade-duckdb PLAN FOLDER` and `trade-polars PLAN FOLDER` read synthetic files in BACI's layout,
-`fsds PLAN FOLDER` a synthetic quarter of the SEC; `marts PLAN HOME` starts from the Parquet files of an installation's
-lake. DuckDB runs the SQL that dbt compiled, model after model, without tests, contracts, comments, expectations,
-lineage or release; Polars computes the annual totals by reporter and commodity that all trade marts begin with.
-Seconds by step and the rows of each mart are printed as JSON.
+`python -m tests.bare trade-duckdb PLAN FOLDER` and `trade-polars PLAN FOLDER` read synthetic files in BACI's layout;
+`fsds PLAN FOLDER` reads a synthetic quarter of the SEC; `marts PLAN HOME` starts from the Parquet files of a lake.
+DuckDB runs the SQL that dbt compiled, model after model, without tests, contracts, comments, expectations, lineage or
+release; Polars computes the annual totals by reporter and commodity that all trade marts begin with. Seconds by step
+and the rows of each mart are printed as JSON.
 """
 
 from __future__ import annotations

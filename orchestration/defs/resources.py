@@ -14,6 +14,7 @@ from ingest.errors import IngestError
 from ingest.settings import Settings
 from orchestration import preview
 from orchestration.checker import Checker
+from orchestration.collector import collecting_seldom
 from orchestration.errors import BusyError
 from orchestration.lock import step_of
 from orchestration.progress import Progress
@@ -67,7 +68,9 @@ def warehouse_resource(
     def warehouse(context: dg.InitResourceContext) -> Iterator[Warehouse]:
         config = context.resource_config
         as_of = config.get("as_of")
-        with failing_loudly(), step_of(settings, context.run_id or ""), preview.reader(settings) as reader:
+        # Also for the process of a run that the web interface or the daemon has started.
+        held = step_of(settings, context.run_id or "")
+        with failing_loudly(), held, collecting_seldom(), preview.reader(settings) as reader:
             yield Warehouse(
                 settings=settings,
                 progress=progress,

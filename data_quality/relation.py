@@ -21,7 +21,7 @@ LARGE = 2_000_000
 _SAMPLE = 100_000
 _FEW = 50
 # Hashes that are sorted at once, eight bytes each, and as much again while they are fetched.
-_SLICE = 64_000_000
+_SLICE = 128_000_000
 _NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL")
 
 

@@ -30,6 +30,7 @@ from ingest.settings import Settings
 from ingest.source import discover, get
 from orchestration import fingerprint, model_docs, release, retention, selective
 from orchestration.checker import Checker
+from orchestration.collector import collecting_seldom
 from orchestration.errors import BlockedError, BuildError, PartlyFetchedError, RunError
 from orchestration.lock import exclusive
 from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
@@ -571,7 +572,7 @@ def run(
     """
     watch = Stopwatch(progress)
     report = RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"), Checker(settings) as beside:
+    with exclusive(settings, "a run"), collecting_seldom(), Checker(settings) as beside:
         if not force and (known := unchanged(settings, as_of=as_of)):
             report.release_id = known.release_id
             return report

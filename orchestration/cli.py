@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import date, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from typer.models import CommandInfo, TyperInfo
@@ -749,6 +751,23 @@ def main() -> None:
             f"{type(error).__name__}: {error}",
             "This is a defect of the program: set BIOPHARMA_DEBUG=1 to see where; the current release stands.",
         )
+
+
+def program() -> NoReturn:
+    """`main` as a process of its own, which ends without taking apart what a run has made: that takes seconds."""
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        # Whoever read along may have left.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _fail(problem: str, remedy: str, code: int = 1) -> None:

@@ -246,12 +246,6 @@ CASES = [
         },
     ),
     Case(
-        "known_definitions",
-        {"definitions": "ref('definitions')"},
-        [{"definition_ids": "'one,two'"}, {"definition_ids": "cast(null as string)"}],
-        {"unknown": [{"definition_ids": "'one,three'"}], "part_of_a_name": [{"definition_ids": "'on'"}]},
-    ),
-    Case(
         "every_statement_once",
         {"claims": "ref('claims')"},
         [{"claim_id": "'first'"}, {"claim_id": "'second'"}],

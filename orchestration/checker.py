@@ -28,11 +28,12 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal, Self
+from typing import IO, TYPE_CHECKING, Literal, Never, Self
 
 import polars as pl
 
 from ingest.settings import PROJECT_ROOT, Settings
+from orchestration.collector import collecting_seldom
 
 if TYPE_CHECKING:
     from data_quality.runner import CheckResult
@@ -144,7 +145,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     # Whatever a library prints is no answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    _get_ready()
+    with collecting_seldom():
+        _get_ready()
+        _serve(settings, orders, answers)
+
+
+def _serve(settings: Settings, orders: queue.Queue[Stage], answers: IO[str]) -> Never:
     while True:
         answers.write(json.dumps(_answer(settings, orders.get())) + "\n")
         answers.flush()

@@ -61,6 +61,9 @@ WAIT_SECONDS = 900
 # none of its own, so that its sums are added in one order all the same.
 _DBT_THREADS = 2
 
+# A parsed project that the next build takes.
+_read_ahead: dict[Path, Any] = {}
+
 # What a work file must have passed to be published, in this order.
 GATES = ("lake", "models", "marts")
 
@@ -409,6 +412,14 @@ def raise_for_block(settings: Settings) -> None:
         )
 
 
+def get_ready_to_build(settings: Settings, *, progress: Progress = silent) -> None:
+    """Import dbt and read the parsed project, two seconds that are best spent while the checks are made beside."""
+    parsed = _parsed_project(settings, progress)[1]
+    with _environment({"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}):
+        _read_ahead.clear()
+        _read_ahead[parsed] = _read_parsed(parsed)
+
+
 def build_models(
     settings: Settings,
     *,
@@ -580,7 +591,7 @@ def run(
         for code in discover():
             report.editions += load_source(settings, code, force=force, progress=watch)
         prepare(settings, as_of=as_of, force=force, progress=watch, beside=beside)
-        _import_dbt()
+        get_ready_to_build(settings, progress=watch)
         report.checks["lake"] = counts(check(settings, "lake", progress=watch, beside=beside))
         raise_for_block(settings)
         report.build = build_models(settings, progress=watch, beside=beside)
@@ -834,7 +845,7 @@ def _invoke_dbt(
             str(_DBT_THREADS),
         ]
         try:
-            runner = dbtRunner(manifest=_read_parsed(parsed), callbacks=[follow] if follow else [])
+            runner = dbtRunner(manifest=_taken(parsed), callbacks=[follow] if follow else [])
             outcome = runner.invoke(arguments)
         finally:
             _close_dbt()
@@ -846,10 +857,10 @@ def _invoke_dbt(
     return outcome.result
 
 
-def _import_dbt() -> None:
-    """Import dbt, which takes two seconds: best while the checks are made beside."""
-    with _environment({"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DO_NOT_TRACK": "1"}):
-        import dbt.cli.main  # noqa: F401
+def _taken(path: Path | None) -> Any:
+    """The parsed project that was read ahead, which a build changes and nobody has after it, or else as read now."""
+    ahead = _read_ahead.pop(path, None) if path is not None else None
+    return ahead if ahead is not None else _read_parsed(path)
 
 
 def _read_parsed(path: Path | None) -> Any:

@@ -43,6 +43,11 @@
     ))), ','), '')
 {%- endmacro %}
 
+{# A sum of amounts, the same to the last digit whatever the order in which rows come: to a millionth, as decimals. #}
+{% macro exact_sum(expression) -%}
+    cast(sum(cast({{ expression }} as decimal(38, 6))) as double)
+{%- endmacro %}
+
 {# A number as text with thousands separators and a fixed number of decimals. #}
 {% macro format_decimals(expression, decimals) -%}
     {{ return(adapter.dispatch('format_decimals', 'biopharma')(expression, decimals)) }}

@@ -123,16 +123,16 @@ from (
 
 {# Sums of the parts over a group of rows of price_volume_items, and the price indices of the matched items. #}
 {% macro price_volume_sums() -%}
-        sum(value_now) as value_now,
-        sum(value_before) as value_before,
-        coalesce(sum(price_effect), 0) as price_effect,
-        coalesce(sum(volume_effect), 0) as volume_effect,
-        coalesce(sum(new_substance_effect), 0) as new_substance_effect,
-        coalesce(sum(leaving_substance_effect), 0) as leaving_substance_effect,
-        coalesce(sum(presentation_effect), 0) as presentation_effect,
-        coalesce(sum(unmatched_effect), 0) as unmatched_effect,
-        sum(matched_now) as matched_now,
-        sum(matched_before) as matched_before,
-        sum(basket_before_at_prices_now) / nullif(sum(matched_before), 0) as laspeyres_price_index,
-        sum(matched_now) / nullif(sum(basket_now_at_prices_before), 0) as paasche_price_index
+        {{ exact_sum('value_now') }} as value_now,
+        {{ exact_sum('value_before') }} as value_before,
+        coalesce({{ exact_sum('price_effect') }}, 0) as price_effect,
+        coalesce({{ exact_sum('volume_effect') }}, 0) as volume_effect,
+        coalesce({{ exact_sum('new_substance_effect') }}, 0) as new_substance_effect,
+        coalesce({{ exact_sum('leaving_substance_effect') }}, 0) as leaving_substance_effect,
+        coalesce({{ exact_sum('presentation_effect') }}, 0) as presentation_effect,
+        coalesce({{ exact_sum('unmatched_effect') }}, 0) as unmatched_effect,
+        {{ exact_sum('matched_now') }} as matched_now,
+        {{ exact_sum('matched_before') }} as matched_before,
+        {{ exact_sum('basket_before_at_prices_now') }} / nullif({{ exact_sum('matched_before') }}, 0) as laspeyres_price_index,
+        {{ exact_sum('matched_now') }} / nullif({{ exact_sum('basket_now_at_prices_before') }}, 0) as paasche_price_index
 {%- endmacro %}

@@ -57,6 +57,8 @@ def lake_assets() -> dg.AssetsDefinition:
                             **_from_sources(schema, table, summary),
                         },
                     )
+            if warehouse.beside is not None:
+                pipeline.get_ready_to_build(warehouse.settings, progress=warehouse.progress)
             results = pipeline.check(warehouse.settings, "lake", progress=warehouse.progress, beside=warehouse.beside)
             yield from dagster_check_results(results, context.selected_asset_check_keys)
             pipeline.raise_for_block(warehouse.settings)

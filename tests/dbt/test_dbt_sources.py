@@ -59,5 +59,5 @@ def test_every_canonical_table_has_a_staging_model() -> None:
 
 
 def test_every_canonical_table_is_counted_by_the_coverage_mart() -> None:
-    model = (dbt_sources.MODELS_DIR / "marts" / "scoreboard" / "mart_data_coverage.sql").read_text(encoding="utf-8")
+    model = (dbt_sources.MODELS_DIR / "intermediate" / "scoreboard" / "int_indicator_coverage.sql").read_text()
     assert [name for name in lake.contracts() if f"['{name}'," not in model] == []

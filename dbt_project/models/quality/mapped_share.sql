@@ -7,8 +7,8 @@ with names as (
         currency,
         count(distinct name) as n_names,
         count(distinct case when mapped_by is null then name end) as n_unmapped,
-        sum(value) as named_value,
-        sum(case when mapped_by is not null then value end) as mapped_value
+        {{ exact_sum('value') }} as named_value,
+        {{ exact_sum('case when mapped_by is not null then value end') }} as mapped_value
     from {{ ref('int_name_mapping') }}
     group by case when kind = 'modality' then 'substance' else kind end, source_code, data_year, currency
 ),
@@ -20,7 +20,7 @@ remainders as (
         cast(extract(year from case when market_iso3 = 'JPN' and period_basis = 'fiscal_year' then period_start else period_end end) as int)
             as data_year,
         currency,
-        sum(value) as remainder_value
+        {{ exact_sum('value') }} as remainder_value
     from {{ ref('stg_sales_observation') }}
     where row_kind = 'remainder' and product_code_system is null and source_code in ('mhlw_ndb', 'cms_part_b', 'cms_part_d')
     group by

@@ -73,7 +73,7 @@ reported_market as (
         market_iso3,
         period_start,
         period_end,
-        sum(value) as value
+        {{ exact_sum('value') }} as value
     from sales
     where product_code_system = 'sec_member'
     group by source_code, product_name, seller_name, data_year, currency, market_iso3, period_start, period_end
@@ -215,6 +215,6 @@ select
     currency,
     mapped_by,
     count(*) as n_rows,
-    sum(value) as value
+    {{ exact_sum('value') }} as value
 from together
 group by kind, source_code, name, data_year, currency, mapped_by

@@ -77,8 +77,8 @@ part_b as (
     select
         calendar_year,
         price_basis,
-        sum(sales_usd) as part_b_total_usd,
-        sum(case when substance_id is null then sales_usd end) as not_in_vocabulary_usd,
+        {{ exact_sum('sales_usd') }} as part_b_total_usd,
+        {{ exact_sum('case when substance_id is null then sales_usd end') }} as not_in_vocabulary_usd,
         {{ worst_status('status') }} as data_status,
         {{ distinct_list('source_code') }} as source_codes,
         {{ distinct_list('edition_id') }} as edition_ids

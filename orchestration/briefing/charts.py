@@ -25,7 +25,6 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.archive import write_atomically
 
 if TYPE_CHECKING:
     from orchestration.briefing.texts import Pair, Texts
@@ -187,6 +186,9 @@ class Drawings:
         """Keep what was drawn or used again, and nothing else; where that cannot be written, the next run draws."""
         if self._file is None or self._used == self._kept:
             return
+        # The command line asks this module for names, and does without Polars.
+        from ingest.archive import write_atomically
+
         try:
             write_atomically(self._file, json.dumps(self._used).encode())
         except OSError:

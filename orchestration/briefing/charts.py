@@ -25,7 +25,6 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from orchestration.briefing.texts import Pair, Texts
 

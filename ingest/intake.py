@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -193,7 +194,8 @@ class _Appender:
     """A Parquet file that grows by batches; it is made when the first row group is full, or when it is closed.
 
     Polars writes whole frames only; pyarrow's writer takes batches. Text that is the same in every row, of which a
-    row's lineage has much, goes in as a dictionary and costs nothing.
+    row's lineage has much, goes in as a dictionary and costs nothing. A full row group is written by a thread of its
+    own while the next is parsed; one at a time, so that no more than two are held.
     """
 
     def __init__(self, path: Path) -> None:
@@ -202,6 +204,8 @@ class _Appender:
         self._waiting: list[pl.DataFrame] = []
         self._writer: pq.ParquetWriter | None = None
         self._constant: set[str] = set()
+        self._thread: ThreadPoolExecutor | None = None
+        self._under_way: Future[None] | None = None
 
     def add(self, frame: pl.DataFrame) -> None:
         if not frame.height:
@@ -214,6 +218,18 @@ class _Appender:
     def _write(self) -> None:
         rows = pl.concat(self._waiting)
         self._waiting.clear()
+        self._settle()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "parquet")
+        self._under_way = self._thread.submit(self._append, rows)
+
+    def _settle(self) -> None:
+        """Wait for what is being written; raises what became of it."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            under_way.result()
+
+    def _append(self, rows: pl.DataFrame) -> None:
         if self._writer is None:
             texts = {name for name, kind in rows.schema.items() if kind == pl.String}
             self._constant = {name for name in texts if _is_constant(rows[name])}
@@ -244,10 +260,12 @@ class _Appender:
 
     def close(self, schema: pl.Schema | None = None) -> int:
         """Finish the file and return its rows; without rows there is a file only if a schema is given."""
+        self._settle()
         if self._waiting and self._writer is None:
             lake.write_parquet(pl.concat(self._waiting), self.path)
         elif self._waiting:
             self._write()
+            self._settle()
         elif self._writer is None and schema is not None:
             lake.write_parquet(pl.DataFrame(schema=schema), self.path)
         self._release()
@@ -267,6 +285,10 @@ class _Appender:
 
     def _release(self) -> None:
         self._waiting.clear()
+        if self._thread is not None:
+            # What is left here is no row that anybody counts on: the file is removed, or was written whole.
+            self._thread.shutdown()
+            self._thread = self._under_way = None
         if self._writer is not None:
             self._writer.close()
             self._writer = None

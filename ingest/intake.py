@@ -203,6 +203,7 @@ class _Appender:
         self.rows = 0
         self._waiting: list[pl.DataFrame] = []
         self._writer: pq.ParquetWriter | None = None
+        self._texts: set[str] = set()
         self._constant: set[str] = set()
         self._thread: ThreadPoolExecutor | None = None
         self._under_way: Future[None] | None = None
@@ -218,10 +219,13 @@ class _Appender:
     def _write(self) -> None:
         rows = pl.concat(self._waiting)
         self._waiting.clear()
-        self._settle()
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, "parquet")
-        self._under_way = self._thread.submit(self._append, rows)
+            self._texts = {name for name, kind in rows.schema.items() if kind == pl.String}
+            self._constant = {name for name in self._texts if _is_constant(rows[name])}
+        table = self._to_arrow(rows)
+        self._settle()
+        self._under_way = self._thread.submit(self._append, table)
 
     def _settle(self) -> None:
         """Wait for what is being written; raises what became of it."""
@@ -229,24 +233,19 @@ class _Appender:
         if under_way is not None:
             under_way.result()
 
-    def _append(self, rows: pl.DataFrame) -> None:
+    def _append(self, table: pa.Table) -> None:
         if self._writer is None:
-            texts = {name for name, kind in rows.schema.items() if kind == pl.String}
-            self._constant = {name for name in texts if _is_constant(rows[name])}
-            table = self._to_arrow(rows)
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
                 self.path,
                 table.schema,
                 compression="zstd",
                 # A locator is another one in every row: to look for repeated ones is wasted.
-                use_dictionary=sorted(texts - {"locator"}),
+                use_dictionary=sorted(self._texts - {"locator"}),
                 # Read back, a dictionary is text like any other.
                 store_schema=False,
             )
-            self._writer.write_table(table)
-        else:
-            self._writer.write_table(self._to_arrow(rows))
+        self._writer.write_table(table)
 
     def _to_arrow(self, rows: pl.DataFrame) -> pa.Table:
         return pa.table(

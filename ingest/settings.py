@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,9 @@ def _number(name: str, default: int, *, least: int = 1) -> int:
 class Settings:
     """Directories of one installation, all below `home`.
 
-    `memory_limit` and `threads` are handed to DuckDB (build and expectations alike). `audience` is public or
-    private: figures whose licence forbids passing them on enter private releases only. `keep_releases` newest
-    releases are kept, and all that are younger than `keep_days` days.
+    `memory_limit` is handed to DuckDB (build and expectations alike) and to Polars, `threads` to DuckDB.
+    `audience` is public or private: figures whose licence forbids passing them on enter private releases only.
+    `keep_releases` newest releases are kept, and all that are younger than `keep_days` days.
     """
 
     home: Path
@@ -55,6 +56,14 @@ class Settings:
             keep_releases=_number("BIOPHARMA_KEEP_RELEASES", 10),
             keep_days=_number("BIOPHARMA_KEEP_DAYS", 30, least=0),
         )
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """`memory_limit` as a number, or None where it is none (4GB and 4GiB are some)."""
+        match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT])(i?)B\s*", self.memory_limit, re.IGNORECASE)
+        if match is None:
+            return None
+        return int(float(match[1]) * (1024 if match[3] else 1000) ** ("KMGT".index(match[2].upper()) + 1))
 
     @property
     def archive(self) -> Path:
@@ -100,3 +109,19 @@ class Settings:
     def dbt_project(self) -> Path:
         """The dbt project of this checkout."""
         return PROJECT_ROOT / "dbt_project"
+
+
+def _limit_polars() -> None:
+    """Tell Polars when to spill to disk, and where: as DuckDB does, beyond the memory limit.
+
+    It asks its environment once, as it is imported, so that this is done as this module is. What stands there already
+    is left.
+    """
+    home = Path(os.environ.get("BIOPHARMA_HOME", PROJECT_ROOT / "var")).expanduser().resolve()
+    settings = Settings(home=home, memory_limit=os.environ.get("BIOPHARMA_MEMORY", "4GB"))
+    if settings.memory_bytes is not None:
+        os.environ.setdefault("POLARS_OOC_MEMORY_BUDGET_MB", str(max(1, settings.memory_bytes // 1_000_000)))
+    os.environ.setdefault("POLARS_OOC_SPILL_DIR", str(settings.work / "spill" / "polars"))
+
+
+_limit_polars()

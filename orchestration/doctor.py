@@ -156,8 +156,8 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _memory(settings: Settings) -> Iterator[Finding]:
-    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMGT]i?B)\s*", settings.memory_limit, re.IGNORECASE)
-    if match is None:
+    limit = settings.memory_bytes
+    if limit is None:
         yield Finding(
             "wrong",
             "memory",
@@ -165,17 +165,17 @@ def _memory(settings: Settings) -> Iterator[Finding]:
             "Set it to a number with its unit, such as 4GB, or unset it.",
         )
         return
-    unit = {"K": 1, "M": 2, "G": 3, "T": 4}[match[2][0].upper()]
-    limit = float(match[1]) * (1024 if "i" in match[2].lower() else 1000) ** unit
     if limit < _GIGABYTE:
         yield Finding(
-            "note", "memory", f"DuckDB may use {settings.memory_limit}; under 1GB large models spill to disk"
+            "note",
+            "memory",
+            f"DuckDB and Polars may use {settings.memory_limit} each; under 1GB large models spill to disk",
         )
     if not _MACHINE_MEMORY.exists():
-        yield Finding("fine", "memory", f"DuckDB may use {settings.memory_limit}")
+        yield Finding("fine", "memory", f"DuckDB and Polars may use {settings.memory_limit} each")
         return
     whole = int(_MACHINE_MEMORY.read_text().split("MemTotal:")[1].split()[0]) * 1024
-    told = f"DuckDB may use {settings.memory_limit} of {whole / _GIGABYTE:,.1f} GB"
+    told = f"DuckDB and Polars may use {settings.memory_limit} each of {whole / _GIGABYTE:,.1f} GB"
     if limit > 0.8 * whole:
         yield Finding("wrong", "memory", told, "Set BIOPHARMA_MEMORY to half of the machine's memory or less.")
     else:

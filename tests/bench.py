@@ -122,7 +122,8 @@ def plain_run(home: Path, *, force: bool) -> tuple[Cost, dict[str, dict[str, flo
         "import os; os._exit(0)"
     )
     found, text = cost([sys.executable, "-c", code], home)
-    return found, dict(json.loads(text.splitlines()[-1]))
+    # Libraries may have the last word.
+    return found, dict(json.loads(next(line for line in reversed(text.splitlines()) if line.startswith("{\"load"))))
 
 
 def bare(kind: str, plan: Path, folder: Path) -> tuple[Cost, dict[str, Any]]:

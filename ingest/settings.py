@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,11 +118,12 @@ def _limit_polars() -> None:
     It asks its environment once, as it is imported, so that this is done as this module is. What stands there already
     is left.
     """
-    home = Path(os.environ.get("BIOPHARMA_HOME", PROJECT_ROOT / "var")).expanduser().resolve()
-    settings = Settings(home=home, memory_limit=os.environ.get("BIOPHARMA_MEMORY", "4GB"))
-    if settings.memory_bytes is not None:
-        os.environ.setdefault("POLARS_OOC_MEMORY_BUDGET_MB", str(max(1, settings.memory_bytes // 1_000_000)))
-    os.environ.setdefault("POLARS_OOC_SPILL_DIR", str(settings.work / "spill" / "polars"))
+    # Whoever asks for the settings is told what is wrong with them.
+    with suppress(SettingsError):
+        settings = Settings.from_env()
+        if settings.memory_bytes is not None:
+            os.environ.setdefault("POLARS_OOC_MEMORY_BUDGET_MB", str(max(1, settings.memory_bytes // 1_000_000)))
+        os.environ.setdefault("POLARS_OOC_SPILL_DIR", str(settings.work / "spill" / "polars"))
 
 
 _limit_polars()

@@ -135,6 +135,11 @@ def _catalogue(
         _create_table(connection, name, frame)
 
 
+def editions_named(settings: Settings, names: Collection[str]) -> list[Edition]:
+    """Commit records of the editions that are named, each by source code and edition id with a space between them."""
+    return [e for e in Lake(settings.lake).editions() if f"{e.source_code} {e.edition_id}" in names]
+
+
 def files_of(settings: Settings, editions: list[Edition], table_name: str) -> list[Path]:
     """The Parquet files that editions contributed to a canonical table; raises LakeError where one is gone."""
     return Lake(settings.lake).require(

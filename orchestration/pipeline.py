@@ -8,7 +8,6 @@ published.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -538,23 +537,12 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
             data_docs=settings.work / "data_docs",
             model_docs=_model_docs(settings, progress),
         )
-        with _collecting_what_is_new():
-            made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
+        made = release.make(settings, content, progress=lambda at: progress(StepEvent("release", at)))
         # What stands in the lake now may be newer than what was built: only the inputs of this release are kept.
         if fingerprint.of_inputs(settings, as_of=as_of) == state.fingerprint:
             selective.keep(settings, selective.basis(settings, as_of=as_of))
         retention.prune(settings)
     return made, True
-
-
-@contextmanager
-def _collecting_what_is_new() -> Iterator[None]:
-    """Let Python look for unused objects among new ones only: what dbt and the expectations have left is millions."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _model_docs(settings: Settings, progress: Progress) -> Path:

@@ -392,16 +392,11 @@ def _publish_facts(connection: duckdb.DuckDBPyConnection, settings: Settings, bu
 def _latest_files(connection: duckdb.DuckDBPyConnection, settings: Settings, table: str) -> list[Path]:
     """Files of the editions of a canonical table that are the latest ones in the work file."""
     from ingest import workfile
-    from ingest.lake import Lake
 
-    latest = set(
-        connection.execute(
-            "select source_code, edition_id, edition_partition from lake.edition where table_name = ? and is_latest",
-            [table],
-        ).fetchall()
-    )
-    editions = [e for e in Lake(settings.lake).editions() if (e.source_code, e.edition_id, e.partition) in latest]
-    return workfile.files_of(settings, editions, table)
+    rows = connection.execute(
+        "select source_code || ' ' || edition_id from lake.edition where table_name = ? and is_latest", [table]
+    ).fetchall()
+    return workfile.files_of(settings, workfile.editions_named(settings, {name for (name,) in rows}), table)
 
 
 def _link(file: Path, target: Path) -> None:
@@ -626,14 +621,11 @@ def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None
             "orchestration/catalog.py).",
         )
     comments = []
-    tables_proper = {
-        (schema, table)
-        for schema, table in connection.execute(
-            f"select schema_name, table_name from {RELATIONS} where database_name = 'published' and is_table"
-        ).fetchall()
-    }
+    views = connection.execute(
+        f"select schema_name, table_name from {RELATIONS} where database_name = 'published' and not is_table"
+    ).fetchall()
     for (schema, table), columns in columns_of.items():
-        kind = "table" if (schema, table) in tables_proper else "view"
+        kind = "view" if (schema, table) in views else "table"
         comments.append(f"comment on {kind} published.{schema}.{table} is {_literal(str(texts[schema, table][0]))}")
         comments += [
             f'comment on column published.{schema}.{table}."{column[2]}" is {_literal(str(column[7]))}'
@@ -734,7 +726,7 @@ def _manifest(
 
 def _editions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Editions behind the release, with the hashes of their files as their commit records have them."""
-    from ingest.lake import Lake
+    from ingest import workfile
 
     latest = dict(
         connection.execute(
@@ -749,14 +741,13 @@ def _editions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list
             "published_on": edition.published_on,
             "ingested_at": edition.ingested_at,
             "is_bundled": edition.is_bundled,
-            "is_latest": latest[key],
+            "is_latest": latest[f"{edition.source_code} {edition.edition_id}"],
             "row_count": edition.row_count,
             "rows_quarantined": edition.rows_quarantined,
             "rows_dropped": edition.rows_dropped,
             "files": list(edition.files),
         }
-        for edition in Lake(settings.lake).editions()
-        if (key := f"{edition.source_code} {edition.edition_id}") in latest
+        for edition in workfile.editions_named(settings, latest)
     ]
 
 

@@ -123,7 +123,7 @@ def plain_run(home: Path, *, force: bool) -> tuple[Cost, dict[str, dict[str, flo
     )
     found, text = cost([sys.executable, "-c", code], home)
     # Libraries may have the last word.
-    return found, dict(json.loads(next(line for line in reversed(text.splitlines()) if line.startswith("{\"load"))))
+    return found, dict(json.loads(next(line for line in reversed(text.splitlines()) if line.startswith('{"load'))))
 
 
 def bare(kind: str, plan: Path, folder: Path) -> tuple[Cost, dict[str, Any]]:

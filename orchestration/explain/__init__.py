@@ -154,9 +154,7 @@ class Workbench:
                 "select source_code || ' ' || edition_id from quality.edition"
             ).fetchall()
         }
-        editions = [
-            e for e in lake.Lake(self._settings.lake).editions() if f"{e.source_code} {e.edition_id}" in known
-        ]
+        editions = workfile.editions_named(self._settings, known)
         for relation in wanted:
             table = relation.partition(".")[2]
             files = workfile.files_of(self._settings, editions, table)

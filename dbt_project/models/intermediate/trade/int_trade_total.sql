@@ -1,16 +1,12 @@
 -- Each report added up over partners, beside the publisher's own world total: a control total, never added to them.
 -- Partners are added up before lists are made, of what is then one row for each valuation and edition.
+{%- set key = [
+    'publisher', 'year', 'reporter_iso3', 'hs_revision', 'is_revision_assumed', 'hs_code', 'flow', 'is_reconciled',
+    'n_months'
+] %}
 with parts as (
     select
-        publisher,
-        year,
-        reporter_iso3,
-        hs_revision,
-        is_revision_assumed,
-        hs_code,
-        flow,
-        is_reconciled,
-        n_months,
+        {{ key | join(', ') }},
         valuations,
         data_status,
         source_codes,
@@ -19,21 +15,13 @@ with parts as (
         sum(case when partner_iso3 <> 'WLD' then value_usd end) as partners_usd
     from {{ ref('int_trade_report') }}
     group by
-        publisher, year, reporter_iso3, hs_revision, is_revision_assumed, hs_code, flow, is_reconciled, n_months,
+        {{ key | join(', ') }},
         valuations, data_status, source_codes, edition_ids
 ),
 
 summed as (
     select
-        publisher,
-        year,
-        reporter_iso3,
-        hs_revision,
-        is_revision_assumed,
-        hs_code,
-        flow,
-        is_reconciled,
-        n_months,
+        {{ key | join(', ') }},
         sum(world_usd) as world_usd,
         sum(partners_usd) as partners_usd,
         {{ merge_lists([distinct_list('valuations')]) }} as valuations,
@@ -41,8 +29,7 @@ summed as (
         {{ merge_lists([distinct_list('source_codes')]) }} as source_codes,
         {{ merge_lists([distinct_list('edition_ids')]) }} as edition_ids
     from parts
-    group by
-        publisher, year, reporter_iso3, hs_revision, is_revision_assumed, hs_code, flow, is_reconciled, n_months
+    group by {{ key | join(', ') }}
 )
 
 select

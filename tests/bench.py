@@ -146,7 +146,7 @@ def bundled(home: Path) -> dict[str, Any]:
 def trade(home: Path, rows: int) -> dict[str, Any]:
     """Synthetic trade from CSV to published marts, beside the bare scripts; the rows of each trade mart are told.
 
-    The warehouse holds the trade of its other sources too, so that it has some rows more, and for a few a better report.
+    The warehouse holds the trade of its other sources too: some rows more, and for a few a report that is preferred.
     """
     from orchestration import reader
     from tests import bench_plan, synthetic

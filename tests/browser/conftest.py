@@ -12,9 +12,11 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _ARGUMENTS = [
@@ -32,11 +34,28 @@ _ARGUMENTS = [
 
 @dataclass
 class Seen:
-    """What happened on a page: errors on its console or in its scripts, and every address that it asked for."""
+    """What happened on a page: errors on its console or in its scripts, and every address that it asked for.
+
+    `failed` has requests that could not be answered, `left` those that the browser gave up itself because the page
+    was left for another: an icon is asked for after a page has loaded, and may be on its way when the next is opened.
+    """
 
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+    def not_answered(self, request: Request) -> None:
+        """Keep a request that came to nothing, by whose doing it was."""
+        if request.failure == "net::ERR_ABORTED":
+            self.left.append(request.url)
+        else:
+            self.failed.append(f"{request.url}: {request.failure}")
+
+    def missing(self) -> list[str]:
+        """Addresses of files that do not exist: what was given up is not taken on trust."""
+        asked = {request.partition("#")[0] for request in self.requests if request.startswith("file:")}
+        return sorted(address for address in asked if not Path(url2pathname(urlsplit(address).path)).is_file())
 
     def elsewhere(self) -> list[str]:
         """Addresses that are neither a file, nor part of the page, nor on this machine."""
@@ -77,7 +96,7 @@ def page(browser: Browser, seen: Seen) -> Iterator[Page]:
     opened.on("pageerror", lambda error: seen.errors.append(str(error)))
     opened.on("request", lambda request: seen.requests.append(request.url))
     opened.on("websocket", lambda socket: seen.requests.append(socket.url))
-    opened.on("requestfailed", lambda request: seen.failed.append(f"{request.url}: {request.failure}"))
+    opened.on("requestfailed", seen.not_answered)
     yield opened
     context.close()
 

@@ -104,7 +104,7 @@ def test_pages_open_from_disk_draw_their_charts_and_ask_nothing_of_the_network(
         if kind in ("index", "manufacturing"):
             screenshot(f"briefing/{kind}_{language}", full_page=True)
     assert drawn > 50
-    assert seen.errors == [] and seen.failed == [] and seen.elsewhere() == []
+    assert seen.errors == [] and seen.failed == [] and seen.missing() == [] and seen.elsewhere() == []
     assert {request for request in seen.requests if not request.startswith("file:")} == set()
 
 

@@ -13,7 +13,7 @@ import pytest
 from ingest.settings import PROJECT_ROOT
 from orchestration import reader
 from tests.built import Home
-from tests.spark.parity import differences
+from tests.parity import differences
 
 SPARK_PYTHON = os.environ.get("BIOPHARMA_SPARK_PYTHON")
 # `make test-spark OPTIONS=--thrift` builds through a Thrift server.

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import csv_rows
-from ingest.csv_rows import require_even_rows
+from ingest.csv_rows import even_blocks, require_even_rows
 from ingest.errors import LayoutError
 
 
@@ -63,3 +66,41 @@ def test_counting_tells_what_publishers_send() -> None:
     assert csv_rows._is_plainly_even(b"title\n\na,b\n1,2\n", 2)
     for odd in (b"a,b\n1\n", b'a,b\n"1\n2",3\n', b'a,b\n1 "x, y" z,2\n', b"a,b\r1,2\n", b"a,b\n\xff,2,3\n", b""):
         assert not csv_rows._is_plainly_even(odd, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(_LINES, st.sampled_from(["\n", "\r\n"]), st.integers(1, 12), st.booleans())
+def test_blocks_hold_the_rows_of_the_whole(lines: list[str], end: str, size: int, is_cut: bool) -> None:
+    content = "".join(line + end for line in lines).encode()
+    content = content[: -len(end)] if is_cut else content
+
+    def rows(block: bytes) -> list[list[str]]:
+        return list(csv.reader(io.StringIO(block.decode(), newline="")))
+
+    try:
+        require_even_rows(content, "t.csv")
+    except LayoutError as error:
+        with pytest.raises(LayoutError, match=f"^{re.escape(str(error))}$"):
+            list(even_blocks(io.BytesIO(content), "t.csv", size))
+        return
+    header, *others = [rows(block) for block in even_blocks(io.BytesIO(content), "t.csv", size)]
+    assert header + [row for block in others for row in block[1:]] == rows(content)
+    assert all(block[:1] == header[:1] for block in others)
+
+
+def test_an_uneven_row_of_a_later_block_is_named_by_its_line() -> None:
+    content = b"a,b\n1,2\n3,4\n5,6\n7\n"
+    with pytest.raises(LayoutError, match=r"cut\.csv, row 5: the line has 1 cells, the header 2"):
+        list(even_blocks(io.BytesIO(content), "cut.csv", 4))
+
+
+def test_gzipped_files_are_unpacked_and_measured(tmp_path: Path) -> None:
+    for name, content in (("a.csv", b"a,b\n" * 999), ("a.csv.gz", gzip.compress(b"a,b\n" * 999))):
+        path = tmp_path / name
+        path.write_bytes(content)
+        with csv_rows.unpacked(path, name) as stream:
+            assert stream.read() == b"a,b\n" * 999
+        assert csv_rows.unpacked_size(path) == 3996
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(LayoutError, match="cut off"), csv_rows.unpacked(path, name) as stream:
+        stream.read()

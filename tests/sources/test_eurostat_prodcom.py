@@ -171,6 +171,23 @@ def test_texts_are_those_of_the_list_of_2025(tmp_path: Path) -> None:
     )
 
 
+def test_a_large_table_comes_in_batches_with_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prodcom, "BLOCK", 1 << 18)
+    # A quoted cell from which on all that is left is read at once.
+    path = tmp_path / "prodcom.csv"
+    path.write_bytes(gzip.decompress(shared_file(REAL).read_bytes()).replace(b",2021,IE,", b',2021,"IE\n",'))
+    for file in (shared_file(REAL), path):
+        large = load(CODE, file)
+        assert large.parsed.tables == {} and len(list(large.parsed.batches())) > 3
+        assert sum(batch.rows_read for batch in large.parsed.batches()) == loaded().parsed.rows_read
+        assert large.dropped == loaded().dropped and large.rejected.is_empty()
+        ours, theirs = (found.tables[TABLE].drop("file_sha256").sort("locator") for found in (large, loaded()))
+        assert ours.equals(theirs)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(LayoutError, match="the last line does not end"):
+        load(CODE, path)
+
+
 # --- the service's own layout ---------------------------------------------------------------------------------
 
 
@@ -238,6 +255,9 @@ def test_another_table_is_an_error(tmp_path: Path) -> None:
         source_of(CODE).parse([in_hand(path)])
     path.write_text("TIME_PERIOD,reporter,product,PRODQNT,PRODVAL\n2013,IE,21202125,,1\n2014,IE\n")
     with pytest.raises(LayoutError, match="cut off"):
+        source_of(CODE).parse([in_hand(path)])
+    path.write_text("TIME_PERIOD,reporter,product,PRODQNT,PRODVAL\n,,,,\n\n")
+    with pytest.raises(LayoutError, match="no row follows the header"):
         source_of(CODE).parse([in_hand(path)])
 
 

@@ -10,10 +10,10 @@ https://ec.europa.eu/eurostat/web/prodcom/methodology
 
 from __future__ import annotations
 
-import gzip
 import io
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -24,7 +24,7 @@ import polars as pl
 
 from ingest import areas, sdmx
 from ingest.celltext import half_width
-from ingest.csv_rows import require_even_rows
+from ingest.csv_rows import BLOCK, even_blocks, unpacked, unpacked_size
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -37,6 +37,7 @@ _DIMENSIONS = ("freq", "reporter", "product", "indicators", "TIME_PERIOD")
 _PIVOT = ("TIME_PERIOD", "reporter", "product", "PRODQNT", "PRODVAL")
 _VALUE, _QUANTITY = "PRODVAL", "PRODQNT"
 _NUMBER = r"^[0-9]+(\.[0-9]+)?([eE]\+?[0-9]+)?$"
+_OF_PRODUCT = ("category_code", "category_name", "quantity_unit", "note", "is_code")
 # Codes beside ISO 3166-1 alpha-2; the total of the Union is the sum that Eurostat publishes, estimates included.
 _OTHER_CODES = {"EL": "GRC", "UK": "GBR", "XK": "XKX", "EU27_2020": "EUU"}
 # Countries of the bundled edition: those whose published production of biologics reaches this in a year.
@@ -48,34 +49,59 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
 
     Rows of other divisions are counted as `other_division`, of groups of countries as `group_of_countries`,
     quantities of codes without a unit as `quantity_without_unit`, other indicators as `other_indicator`. A row whose
-    country, code, year or number cannot be read is rejected. Raises LayoutError for another layout or several files.
+    country, code, year or number cannot be read is rejected. A large table comes in batches. Raises LayoutError for
+    another layout or several files.
     """
     if len(files) != 1:
         _fail(", ".join(file.name for file in files), "one file is one edition", "Give one file at a time.")
     file = files[0]
-    content = file.path.read_bytes()
-    if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
-    header = content[:2000].decode("utf-8-sig", errors="replace").split("\n", 1)[0]
-    table = _read_sdmx(file, content) if header.startswith(("DATAFLOW", "STRUCTURE")) else _read_pivot(file, content)
+    with unpacked(file.path, file.name) as stream:
+        header = stream.readline(2000).decode("utf-8-sig", errors="replace")
+    if header.startswith(("DATAFLOW", "STRUCTURE")):
+        return _parsed(_read_sdmx(file), file)
+    if unpacked_size(file.path) > BLOCK:
+        return Parsed({}, 0, published_on=file.published_on, more=lambda: _pivot_batches(file, BLOCK))
+    (whole,) = _pivot_batches(file, -1)
+    return whole
+
+
+def _pivot_batches(file: SourceFile, size: int) -> Iterator[Parsed]:
+    line, rows_read = 2, 0
+    with unpacked(file.path, file.name) as stream:
+        for block in even_blocks(stream, file.name, size):
+            frame = _pivot_rows(file, block, line)
+            batch = _parsed(_read_pivot(frame), file)
+            line += frame.height
+            rows_read += batch.rows_read
+            yield batch
+    if not rows_read:
+        _fail(file.name, "no row follows the header", "Fetch it again.")
+
+
+def _parsed(table: _Table, file: SourceFile) -> Parsed:
     judged = _judged(table.cells)
-    rule, reason = pl.col("rule"), pl.col("reason")
-    dropped = dict(judged["rule"].drop_nulls().value_counts().sort("rule").iter_rows())
-    rejected = judged.filter(rule.is_null() & (reason != "")).select(
+    is_kept = pl.col("rule").is_null()
+    dropped = dict(judged["rule"].drop_nulls().value_counts().iter_rows())
+    if table.other_division:
+        dropped["other_division"] = table.other_division
+    rejected = judged.filter(is_kept & "is_bad").select(
         pl.lit(TABLE).alias("table_name"),
         pl.lit(file.name).alias("file_name"),
         "locator",
-        "reason",
-        pl.concat_str(pl.col("year", "reporter", "product", "indicator", "text").fill_null(""), separator=" ").alias(
-            "raw"
-        ),
+        pl.concat_str(
+            [pl.when(condition).then(pl.lit(reason)) for reason, condition in _UNUSABLE.items()],
+            separator="; ",
+            ignore_nulls=True,
+        ).alias("reason"),
+        pl.concat_str(
+            _trimmed(pl.col("year", "reporter", "product", "indicator", "text")).fill_null(""), separator=" "
+        ).alias("raw"),
     )
-    good = judged.filter(rule.is_null() & (reason == ""))
     return Parsed(
-        {TABLE: _canonical(good, file, table)},
+        {TABLE: _canonical(judged.filter(is_kept & ~pl.col("is_bad")), file, table)},
         rows_read=table.row_count,
         rejected=rejected,
-        dropped=dropped,
+        dropped=dict(sorted(dropped.items())),
         published_on=table.published_on or file.published_on,
     )
 
@@ -97,17 +123,22 @@ def categories() -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Table:
-    """Cells as text: `year`, `reporter`, `product`, `indicator`, `text`, `flag`, `locator`."""
+    """Cells as text (`year`, `reporter`, `product`, `indicator`, `text`, `flag`), what `_products` tells, `locator`.
+
+    Cells of other divisions, of which such tables have many, are only counted.
+    """
 
     cells: pl.DataFrame
+    other_division: int
     row_count: int
     published_on: date | None
     value_origin: str
 
 
-def _read_sdmx(file: SourceFile, content: bytes) -> _Table:
+def _read_sdmx(file: SourceFile) -> _Table:
     with tempfile.NamedTemporaryFile(suffix=".csv") as plain:
-        plain.write(content)
+        with unpacked(file.path, file.name) as stream:
+            shutil.copyfileobj(stream, plain)
         plain.flush()
         message = sdmx.read_csv(Path(plain.name), file.name)
     if tuple(message.dimensions) != _DIMENSIONS:
@@ -121,26 +152,30 @@ def _read_sdmx(file: SourceFile, content: bytes) -> _Table:
     if other := sorted(set(cells["freq"].drop_nulls()) - {"A"}):
         _fail(file.name, f"the frequency {other[0]} is not annual", "Ask for the frequency A.")
     flag = next((name for name in ("OBS_FLAG", "OBS_STATUS") if name in message.attributes), None)
+    categorized = _with_meaning(cells, "product", _products)
+    is_other = pl.col("is_other_division")
     return _Table(
-        cells.select(
+        categorized.filter(~is_other).select(
             pl.col("TIME_PERIOD").alias("year"),
             "reporter",
             "product",
-            pl.col("indicators").alias("indicator"),
+            *_OF_PRODUCT,
+            _trimmed(pl.col("indicators")).alias("indicator"),
             pl.col(sdmx.VALUE).cast(pl.String).alias("text"),
             (pl.col(flag) if flag else pl.lit(None, dtype=pl.String)).alias("flag"),
             "locator",
         ),
+        categorized.filter(is_other).height,
         cells.height,
         message.prepared.date() if message.prepared else None,
         "publisher_bytes",
     )
 
 
-def _read_pivot(file: SourceFile, content: bytes) -> _Table:
-    require_even_rows(content, file.name)
+def _pivot_rows(file: SourceFile, block: bytes, line: int) -> pl.DataFrame:
+    """Rows below the header as text with their `line`, of which the first is given."""
     try:
-        frame = pl.read_csv(io.BytesIO(content), infer_schema=False, encoding="utf8")
+        frame = pl.read_csv(io.BytesIO(block), infer_schema=False, encoding="utf8")
     except pl.exceptions.PolarsError as error:
         _fail(file.name, f"the table cannot be read as CSV ({str(error).splitlines()[0]})", _FETCH)
     numbered = {"", "Unnamed: 0", "column_1"}
@@ -148,111 +183,158 @@ def _read_pivot(file: SourceFile, content: bytes) -> _Table:
     if sorted(named) != sorted(_PIVOT):
         found = ", ".join(column[:30] for column in named[:8])
         _fail(file.name, f"the columns are {found}; {', '.join(_PIVOT)} are expected", _FETCH)
-    if not content.endswith(b"\n"):
+    if not block.endswith(b"\n"):
         _fail(file.name, "the last line does not end: the file is cut off", "Fetch it again.")
-    frame = frame.with_row_index("line", offset=2)
-    is_blank = pl.all_horizontal(pl.col(_PIVOT).fill_null("").str.strip_chars() == "")
-    rows = frame.filter(~is_blank)
-    if not rows.height:
-        _fail(file.name, "no row follows the header", "Fetch it again.")
-    cells = rows.unpivot(
-        [_VALUE, _QUANTITY],
-        index=["line", "TIME_PERIOD", "reporter", "product"],
-        variable_name="indicator",
-        value_name="text",
-    ).select(
-        pl.col("TIME_PERIOD").alias("year"),
-        "reporter",
-        "product",
-        "indicator",
-        "text",
-        pl.lit(None, dtype=pl.String).alias("flag"),
-        pl.format("line {} column {}", "line", "indicator").alias("locator"),
-    )
+    return frame.select(_PIVOT).with_row_index("line", offset=line)
+
+
+def _read_pivot(frame: pl.DataFrame) -> _Table:
+    blank = frame
+    for name in _PIVOT:
+        # One after the other: few rows, if any, are left to be looked at after the first.
+        blank = blank.filter(pl.col(name).fill_null("").str.strip_chars() == "")
     # A cell that the answer did not hold is empty in the table; it is no row here either.
-    held = cells.filter(pl.col("text").fill_null("").str.strip_chars() != "")
-    return _Table(held, rows.height, None, "republished_copy")
+    rows = _with_meaning(frame.with_columns(_trimmed(pl.col(_VALUE, _QUANTITY))), "product", _products)
+    other = rows.filter("is_other_division").select(_VALUE, _QUANTITY)
+    cells = (
+        rows.filter(~pl.col("is_other_division"))
+        .unpivot(
+            [_VALUE, _QUANTITY],
+            index=["line", "TIME_PERIOD", "reporter", "product", *_OF_PRODUCT],
+            variable_name="indicator",
+            value_name="text",
+        )
+        .filter(pl.col("text").is_not_null())
+        .select(
+            pl.col("TIME_PERIOD").alias("year"),
+            "reporter",
+            "product",
+            *_OF_PRODUCT,
+            "indicator",
+            "text",
+            pl.lit(None, dtype=pl.String).alias("flag"),
+            pl.format("line {} column {}", "line", "indicator").alias("locator"),
+        )
+    )
+    held_elsewhere = other.select(pl.sum_horizontal(pl.all().count())).item()
+    return _Table(cells, held_elsewhere, frame.height - blank.height, None, "republished_copy")
+
+
+def _trimmed(text: pl.Expr) -> pl.Expr:
+    return half_width(text).str.strip_chars().replace("", None)
+
+
+# Why a cell cannot be used.
+_UNUSABLE = {
+    "the product is no PRODCOM code of eight digits": ~pl.col("is_code"),
+    "the country is not known": pl.col("kind").is_null(),
+    "the year has not four digits": pl.col("period_start").is_null(),
+    "the value is no number": ~(
+        pl.col("text").str.contains(_NUMBER).fill_null(False) | (pl.col("text").is_null() & pl.col("is_confidential"))
+    ),
+}
 
 
 def _judged(cells: pl.DataFrame) -> pl.DataFrame:
-    """Cells with country, category, `rule` (why they are left out) and `reason` (why they cannot be used)."""
-    names = ("year", "reporter", "product", "indicator", "text")
-    cells = cells.with_columns(half_width(pl.col(names)).str.strip_chars().replace("", None))
-    frame = cells.join(_areas(), on="reporter", how="left", maintain_order="left").join(
-        categories(), left_on="product", right_on="category_code", how="left", maintain_order="left"
-    )
-    is_code = pl.col("product").str.contains(r"^[0-9]{8}$").fill_null(False)
-    is_suppressed = pl.col("text").is_null() & pl.col("flag").str.contains("(?i)c").fill_null(False)
+    """Cells with what their codes mean, `rule` (why they are left out) and `is_bad` (whether they cannot be used)."""
+    for column, meaning in {"year": _years, "reporter": _areas, "flag": _flags}.items():
+        cells = _with_meaning(cells, column, meaning)
     rule = (
-        pl.when(is_code & ~pl.col("product").str.starts_with(_DIVISION))
-        .then(pl.lit("other_division"))
-        .when(pl.col("kind") == areas.AGGREGATE)
+        pl.when(pl.col("kind") == areas.AGGREGATE)
         .then(pl.lit("group_of_countries"))
         .when(~pl.col("indicator").is_in([_VALUE, _QUANTITY]))
         .then(pl.lit("other_indicator"))
-        .when(is_code & (pl.col("indicator") == _QUANTITY) & pl.col("quantity_unit").is_null())
+        .when(pl.col("is_code") & (pl.col("indicator") == _QUANTITY) & pl.col("quantity_unit").is_null())
         .then(pl.lit("quantity_without_unit"))
     )
-    checks = {
-        "the product is no PRODCOM code of eight digits": ~is_code,
-        "the country is not known": pl.col("kind").is_null(),
-        "the year has not four digits": ~pl.col("year").str.contains(r"^(19|20)[0-9]{2}$").fill_null(False),
-        "the value is no number": ~(pl.col("text").str.contains(_NUMBER).fill_null(False) | is_suppressed),
-    }
-    reasons = [pl.when(condition).then(pl.lit(text)) for text, condition in checks.items()]
-    return frame.with_columns(
-        rule.alias("rule"), pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias("reason")
-    )
+    return cells.with_columns(rule.alias("rule"), pl.any_horizontal(_UNUSABLE.values()).alias("is_bad"))
 
 
-def _areas() -> pl.DataFrame:
-    """Reporters (`reporter`) with their country or group (`country_iso3`, `kind`)."""
-    iso = areas.iso2_to_iso3().rename({"iso2": "reporter", "iso3": "country_iso3"})
-    others = pl.DataFrame({"reporter": list(_OTHER_CODES), "country_iso3": list(_OTHER_CODES.values())})
-    countries = pl.concat([iso.filter(~pl.col("reporter").is_in(list(_OTHER_CODES))), others]).with_columns(
+def _with_meaning(cells: pl.DataFrame, column: str, meaning: Callable[[pl.DataFrame], pl.DataFrame]) -> pl.DataFrame:
+    """Cells with what the texts of a column mean: few texts stand in very many cells, and each is read once."""
+    texts = cells.select(pl.col(column).unique())
+    return cells.join(meaning(texts), on=column, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _years(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts (`year`) with the first and last day of the year, null for what is none."""
+    text = _trimmed(pl.col("year"))
+    year = pl.when(text.str.contains(r"^(19|20)[0-9]{2}$")).then(text).cast(pl.Int32)
+    return texts.with_columns(pl.date(year, 1, 1).alias("period_start"), pl.date(year, 12, 31).alias("period_end"))
+
+
+def _areas(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts (`reporter`) with their country or group (`country_iso3`, `kind`)."""
+    iso = areas.iso2_to_iso3().rename({"iso2": "code", "iso3": "country_iso3"})
+    others = pl.DataFrame({"code": list(_OTHER_CODES), "country_iso3": list(_OTHER_CODES.values())})
+    countries = pl.concat([iso.filter(~pl.col("code").is_in(list(_OTHER_CODES))), others]).with_columns(
         pl.lit(areas.COUNTRY).alias("kind")
     )
     groups = areas.kinds("eurostat").filter(
         (pl.col("kind") == areas.AGGREGATE) & ~pl.col("code").is_in(list(_OTHER_CODES))
     )
-    return pl.concat(
-        [countries, groups.select(pl.col("code").alias("reporter"), pl.col("code").alias("country_iso3"), "kind")]
+    known = pl.concat([countries, groups.select("code", pl.col("code").alias("country_iso3"), "kind")])
+    return (
+        texts.with_columns(_trimmed(pl.col("reporter")).alias("code")).join(known, on="code", how="left").drop("code")
     )
 
 
-def _canonical(cells: pl.DataFrame, file: SourceFile, table: _Table) -> pl.DataFrame:
-    year = pl.col("year").cast(pl.Int32)
+def _products(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts (`product`) with the category that each is the code of, if it is one (`is_code`)."""
+    code = pl.col("category_code")
+    is_code = code.str.contains(r"^[0-9]{8}$").fill_null(False)
+    dotted = pl.concat_str([code.str.slice(2 * place, 2) for place in range(4)], separator=".")
+    is_unknown = pl.col("category_name").is_null()
+    unknown = pl.when(is_unknown).then(pl.lit("The text of the code is not in the list at hand."))
+    return (
+        texts.with_columns(_trimmed(pl.col("product")).alias("category_code"))
+        .join(categories(), on="category_code", how="left")
+        .select(
+            "product",
+            "category_code",
+            pl.coalesce("category_name", dotted).alias("category_name"),
+            "quantity_unit",
+            pl.concat_str("note", unknown, separator=" ", ignore_nulls=True).replace("", None).alias("note"),
+            is_code.alias("is_code"),
+            (is_code & ~code.str.starts_with(_DIVISION)).alias("is_other_division"),
+        )
+    )
+
+
+def _flags(texts: pl.DataFrame) -> pl.DataFrame:
+    """Texts (`flag`) with what they say of a figure."""
     flag = pl.col("flag").fill_null("").str.to_lowercase()
-    dotted = pl.concat_str([pl.col("product").str.slice(2 * place, 2) for place in range(4)], separator=".")
-    notes = pl.concat_list(
-        "note",
-        pl.when(pl.col("category_name").is_null()).then(pl.lit("The text of the code is not in the list at hand.")),
-    ).list.drop_nulls()
-    return cells.select(
-        "country_iso3",
-        pl.lit("PRODCOM").alias("category_scheme"),
-        pl.col("product").alias("category_code"),
-        pl.coalesce("category_name", dotted).alias("category_name"),
-        pl.lit("production").alias("measure"),
-        pl.date(year, 1, 1).alias("period_start"),
-        pl.date(year, 12, 31).alias("period_end"),
-        pl.lit("calendar_year").alias("period_basis"),
-        pl.col("text").cast(pl.Float64).alias("value"),
-        pl.when(pl.col("indicator") == _VALUE).then(pl.lit("EUR")).otherwise("quantity_unit").alias("unit"),
-        "locator",
-        pl.lit(file.sha256).alias("file_sha256"),
-        pl.when(pl.col("text").is_null())
-        .then(pl.lit("suppressed"))
-        .when(flag.str.contains("[es]"))
+    return texts.with_columns(
+        flag.str.contains("c").alias("is_confidential"),
+        pl.when(flag.str.contains("[es]"))
         .then(pl.lit("estimated"))
         .when(flag.str.contains("p"))
         .then(pl.lit("provisional"))
         .otherwise(pl.lit("reported"))
         .alias("status"),
-        pl.lit(table.value_origin).alias("value_origin"),
         flag.str.contains("b").alias("series_break"),
+    )
+
+
+def _canonical(cells: pl.DataFrame, file: SourceFile, table: _Table) -> pl.DataFrame:
+    return cells.select(
+        "country_iso3",
+        pl.lit("PRODCOM").alias("category_scheme"),
+        "category_code",
+        "category_name",
+        pl.lit("production").alias("measure"),
+        "period_start",
+        "period_end",
+        pl.lit("calendar_year").alias("period_basis"),
+        pl.col("text").cast(pl.Float64).alias("value"),
+        pl.when(pl.col("indicator") == _VALUE).then(pl.lit("EUR")).otherwise("quantity_unit").alias("unit"),
+        "locator",
+        pl.lit(file.sha256).alias("file_sha256"),
+        pl.when(pl.col("text").is_null()).then(pl.lit("suppressed")).otherwise("status").alias("status"),
+        pl.lit(table.value_origin).alias("value_origin"),
+        "series_break",
         pl.col("flag").alias("publisher_flags"),
-        pl.when(notes.list.len() > 0).then(notes.list.join(" ")).alias("note"),
+        "note",
     )
 
 

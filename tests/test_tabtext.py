@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+import tempfile
 import zipfile
 from datetime import date
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from ingest.archive import sha256_of
 from ingest.errors import LayoutError
 from ingest.source import SourceFile
-from ingest.tabtext import decode, read_table, read_text
+from ingest.tabtext import decode, open_text, read_table, read_tables
 
 CELL = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=("Cs", "Cc")), max_size=8)
 
@@ -34,9 +37,9 @@ def test_every_line_is_read_or_named_and_none_shifts_another(lines: list[list[st
     held = [line for line in lines if "".join(line).strip()]
     if not held:
         with pytest.raises(LayoutError, match="no row"):
-            read_table(text, ("A", "B", "C"), "table.txt")
+            read_table(text.encode(), ("A", "B", "C"), "table.txt")
         return
-    table = read_table(text, ("A", "B", "C"), "table.txt")
+    table = read_table(text.encode(), ("A", "B", "C"), "table.txt")
     fitting = [line for line in held if len(line) == 3 or (len(line) == 4 and not line[3])]
     assert table.rows_read == len(held)
     assert table.rows.height + table.ragged.height == len(held)
@@ -47,8 +50,44 @@ def test_every_line_is_read_or_named_and_none_shifts_another(lines: list[list[st
     assert numbers == [2 + i for i, line in enumerate(lines) if "".join(line).strip()]
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.text(st.sampled_from("AB\t\t\n\n\r \xe9\u20ac"), max_size=40),
+    st.integers(1, 12),
+    st.sampled_from(["utf-8", "cp1252"]),
+)
+def test_blocks_hold_the_lines_of_the_whole(text: str, size: int, encoding: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "t.txt"
+        path.write_bytes(f"A\tB\n{text}".encode(encoding))
+        file = open_text(in_hand(path), "t.txt")
+        content = file.read()
+        assert content.decode() == f"A\tB\n{text}"
+        try:
+            whole = read_table(content, ("A", "B"), "t.txt")
+        except LayoutError as error:
+            with pytest.raises(LayoutError, match=f"^{re.escape(str(error))}$"):
+                list(read_tables(file.blocks(size), ("A", "B"), "t.txt"))
+            return
+        parts = list(read_tables(file.blocks(size), ("A", "B"), "t.txt"))
+    assert sum(part.rows_read for part in parts) == whole.rows_read
+    assert pl.concat(part.rows for part in parts).equals(whole.rows)
+    assert pl.concat(part.ragged for part in parts).equals(whole.ragged)
+
+
+def test_the_encoding_is_that_of_the_whole_text(tmp_path: Path) -> None:
+    # The first letters would be UTF-8 if the last were not.
+    (tmp_path / "t.txt").write_bytes(b"A\n\xc2\xae\n\xe4\n")
+    file = open_text(in_hand(tmp_path / "t.txt"), "t.txt")
+    assert b"".join(file.blocks(1)).decode() == file.read().decode() == "A\n\xc2\xae\n\xe4\n"
+    for last in (b"\x00", b"\x81\xe4"):
+        (tmp_path / "t.txt").write_bytes(b"A\n\xc2\xae\n" + last)
+        with pytest.raises(LayoutError, match=r"zero bytes|neither"):
+            list(open_text(in_hand(tmp_path / "t.txt"), "t.txt").blocks(1))
+
+
 def test_columns_are_taken_by_name() -> None:
-    table = read_table(" B\tA\n2\t1\t\n", ("A", "B"), "t.txt")
+    table = read_table(b" B\tA\n2\t1\t\n", ("A", "B"), "t.txt")
     assert table.rows.rows() == [(2, "1", "2")]
 
 
@@ -64,13 +103,13 @@ def test_columns_are_taken_by_name() -> None:
 )
 def test_another_header_is_an_error(header: str, problem: str) -> None:
     with pytest.raises(LayoutError, match=rf"^t\.txt, row 1: the header .*{problem}") as caught:
-        read_table(f"{header}\n1\t2\n", ("A", "B"), "t.txt")
+        read_table(f"{header}\n1\t2\n".encode(), ("A", "B"), "t.txt")
     assert "jane" not in caught.value.text
 
 
 def test_an_empty_text_is_an_error() -> None:
     with pytest.raises(LayoutError, match="lacks A"):
-        read_table("", ("A",), "t.txt")
+        read_table(b"", ("A",), "t.txt")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "iso8859-1"])
@@ -85,7 +124,7 @@ def test_other_encodings_are_an_error(data: bytes) -> None:
 
 
 def test_a_zip_gives_the_day_of_its_entry(tmp_path: Path) -> None:
-    content = read_text(
+    content = open_text(
         zipped(tmp_path / "list_2001-01-01.zip", drls_reg__txt="A", drls_reg__xls="A"), "drls_reg.txt"
     )
     assert (content.member, content.dated) == ("drls_reg.txt", date(2025, 7, 25))
@@ -93,13 +132,13 @@ def test_a_zip_gives_the_day_of_its_entry(tmp_path: Path) -> None:
 
 def test_a_zip_without_the_entry_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LayoutError, match=r"0 entries named drls_reg.txt.*it holds other.txt"):
-        read_text(zipped(tmp_path / "a.zip", other__txt="A"), "drls_reg.txt")
+        open_text(zipped(tmp_path / "a.zip", other__txt="A"), "drls_reg.txt")
 
 
 def test_a_plain_text_gives_the_day_in_its_name(tmp_path: Path) -> None:
     for name, dated in (("t_2018-06-25.txt", date(2018, 6, 25)), ("t.txt", None), ("t_2018-13-45.txt", None)):
         (tmp_path / name).write_text("A")
-        assert read_text(in_hand(tmp_path / name), "t.txt").dated == dated
+        assert open_text(in_hand(tmp_path / name), "t.txt").dated == dated
 
 
 def test_a_damaged_container_is_an_error(tmp_path: Path) -> None:
@@ -108,4 +147,4 @@ def test_a_damaged_container_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "cut.gz").write_bytes(b"\x1f\x8b\x08\x00\x00\x00")
     for name in ("cut.zip", "cut.gz"):
         with pytest.raises(LayoutError, match="cut off or damaged"):
-            read_text(in_hand(tmp_path / name), "t.txt")
+            open_text(in_hand(tmp_path / name), "t.txt").read()

@@ -19,6 +19,7 @@ from ingest.archive import sha256_of
 from ingest.errors import GateError, IngestError, LayoutError
 from ingest.settings import Settings
 from ingest.source import Parsed, SourceFile
+from ingest.sources.fda_ndc import parse as ndc
 from tests.conftest import shared_file
 from tests.publisher import Answer, Publisher
 from tests.sources.connectors import connector
@@ -91,8 +92,11 @@ def parsed(tmp_path: Path, table: Table, name: str = "product_2019-04-29.txt", e
 
 
 def test_the_directory_of_2019_holds_128241_listings(real: Parsed, products: pl.DataFrame) -> None:
-    assert real.rows_read == products.height == 128_241
-    assert real.dropped == {} and real.published_on == date(2019, 4, 29)
+    # The list is large enough to come in batches.
+    assert real.tables == {} and real.published_on == date(2019, 4, 29)
+    batches = list(real.batches())
+    assert sum(batch.rows_read for batch in batches) == products.height == 128_241
+    assert len(batches) > 5 and not any(batch.dropped for batch in batches)
     categories = dict(products["modality_evidence"].value_counts().iter_rows())
     assert (categories["BLA"], categories["ANDA"], categories["NDA"]) == (7_198, 45_383, 9_323)
     allergenic = products.filter(pl.col("publisher_flags").str.contains("ALLERGENIC"))
@@ -153,6 +157,24 @@ def test_what_is_no_directory_is_refused(mood: str, settings: Settings, publishe
     with pytest.raises(error):
         live.run()
     assert bool(live.archived()) == (error is LayoutError)
+
+
+def test_a_list_in_batches_has_the_rows_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = cut()
+    # A line that cannot be read, one repeated far from the first, and at last the letter that tells the encoding.
+    table.rows[30] = table.rows[30][:-1]
+    table.rows += [list(table.rows[2]), [*table.rows[3][:3], "Gm\xfcnd", *table.rows[3][4:]]]
+    table.rows[-1][0] += "x"
+    whole = parsed(tmp_path, table, encoding="cp1252")
+    monkeypatch.setattr(ndc, "BLOCK", 2_000)
+    batches = list(parsed(tmp_path, table, encoding="cp1252").batches())
+    assert len(batches) > 5 and batches[0].tables == {}
+    assert sum(batch.rows_read for batch in batches) == whole.rows_read == len(table.rows)
+    assert [batch.dropped for batch in batches if batch.dropped] == [whole.dropped] == [{"repeated_line": 1}]
+    rows = pl.concat(batch.tables["product_identity"] for batch in batches[1:])
+    assert rows.equals(whole.tables["product_identity"]) and rows["brand_name"][-1].startswith("Gm\xfcnd")
+    assert whole.rejected is not None and whole.rejected.height == 1
+    assert pl.concat(batch.rejected for batch in batches if batch.rejected is not None).equals(whole.rejected)
 
 
 def test_a_list_without_a_day_is_an_error(tmp_path: Path) -> None:

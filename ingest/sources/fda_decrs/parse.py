@@ -14,7 +14,7 @@ from ingest import vocabulary
 from ingest.errors import LayoutError
 from ingest.fda_operations import OPERATIONS
 from ingest.source import Parsed, SourceFile
-from ingest.tabtext import read_table, read_text
+from ingest.tabtext import open_text, read_table
 
 _PERSONAL = (
     "ESTABLISHMENT_CONTACT_NAME",
@@ -58,8 +58,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             remedy="Load each file on its own.",
         )
     file = files[0]
-    content = read_text(file, "drls_reg.txt")
-    table = read_table(content.text, _COLUMNS, file.name)
+    content = open_text(file, "drls_reg.txt")
+    table = read_table(content.read(), _COLUMNS, file.name)
     is_copy = table.rows.select(pl.all_horizontal(pl.col(_PERSONAL).is_null().all())).item()
     public = table.rows.drop(_PERSONAL)
     rows = public.unique(

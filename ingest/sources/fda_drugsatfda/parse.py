@@ -16,7 +16,7 @@ from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.product_lists import joined, normal, only, rejected, route_group
 from ingest.source import Parsed, SourceFile
-from ingest.tabtext import TabTable, read_table, read_text
+from ingest.tabtext import TabTable, open_text, read_table
 
 _TABLES = {
     "Applications": ("ApplNo", "ApplType", "ApplPublicNotes", "SponsorName"),
@@ -75,8 +75,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     where a table is missing or its header differs.
     """
     file = only(files)
-    texts = {name: read_text(file, f"{name}.txt") for name in _TABLES}
-    tables = {name: read_table(texts[name].text, columns, file.name) for name, columns in _TABLES.items()}
+    texts = {name: open_text(file, f"{name}.txt") for name in _TABLES}
+    tables = {name: read_table(texts[name].read(), columns, file.name) for name, columns in _TABLES.items()}
     listed_on = texts["Products"].dated
     if listed_on is None:
         raise LayoutError(

@@ -5,16 +5,17 @@ The columns are described at https://www.fda.gov/drugs/drug-approvals-and-databa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import polars as pl
 
 from ingest.celltext import day
+from ingest.csv_rows import BLOCK
 from ingest.errors import LayoutError
 from ingest.product_lists import joined, normal, obtained_on, only, rejected, route_group
 from ingest.source import Parsed, SourceFile
-from ingest.tabtext import read_table, read_text
+from ingest.tabtext import TabTable, TextFile, open_text, read_tables
 
 _COLUMNS = (
     "PRODUCTID",
@@ -47,11 +48,11 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
 
     One file: the publisher's zip, or the text inside it (plain or gzipped) with the day of the list in its name.
     Lines with too few or too many fields, without an identity, name, labeler or category, or with a date that is
-    none, are rejected; exact repeats of a line are dropped and counted. Raises LayoutError where the header differs,
-    or the day of the list is unknown.
+    none, are rejected; exact repeats of a line are dropped and counted. A large list comes in batches. Raises
+    LayoutError where the header differs, or the day of the list is unknown.
     """
     file = only(files)
-    content = read_text(file, "product.txt")
+    content = open_text(file, "product.txt")
     listed_on = content.dated or obtained_on(file)
     if listed_on is None:
         raise LayoutError(
@@ -59,10 +60,33 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             file=file.name,
             remedy="Load the publisher's zip, or put the day into the name: product_2019-04-29.txt.",
         )
-    table = read_table(content.text, _COLUMNS, file.name)
-    rows = table.rows
-    if rows.select(_COLUMNS).hash_rows().is_duplicated().any():
-        rows = rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
+    if content.size > BLOCK:
+        return Parsed(
+            {}, 0, published_on=content.dated, more=lambda: _batches(content, content.blocks(BLOCK), listed_on)
+        )
+    (whole,) = _batches(content, [content.read()], listed_on)
+    return whole
+
+
+def _batches(content: TextFile, blocks: Iterable[bytes], listed_on: date) -> Iterator[Parsed]:
+    # Of the lines of all blocks before, two hashes of 64 bits: lines that have both in common are the same.
+    seen = pl.DataFrame(schema={"line_hash": pl.UInt64, "id_hash": pl.UInt64})
+    for table in read_tables(blocks, _COLUMNS, content.file.name):
+        rows = table.rows.with_columns(
+            table.rows.select(_COLUMNS).hash_rows().alias("line_hash"), pl.col("PRODUCTID").hash().alias("id_hash")
+        )
+        if rows["line_hash"].is_duplicated().any():
+            rows = rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
+        hashes = rows.select(seen.columns)
+        if hashes.join(seen, on=seen.columns, how="semi").height:
+            rows = rows.join(seen, on=seen.columns, how="anti", maintain_order="left")
+        seen = pl.concat([seen, hashes])
+        yield _parsed(content, table, rows, listed_on)
+
+
+def _parsed(content: TextFile, table: TabTable, rows: pl.DataFrame, listed_on: date) -> Parsed:
+    """The rows of a table without those that are repeated, as products."""
+    file = content.file
     repeated = table.rows.height - rows.height
     rows = rows.with_columns(
         content.locator(),

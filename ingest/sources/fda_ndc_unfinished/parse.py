@@ -14,7 +14,7 @@ from ingest import biologics
 from ingest.celltext import day
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
-from ingest.tabtext import read_table, read_text
+from ingest.tabtext import open_text, read_table
 
 _COLUMNS = (
     "PRODUCTID",
@@ -65,7 +65,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             remedy="Load each file on its own.",
         )
     file = files[0]
-    content = read_text(file, "unfinished_product.txt")
+    content = open_text(file, "unfinished_product.txt")
     listed_on = content.dated or file.published_on or (file.fetched_at.date() if file.fetched_at else None)
     if listed_on is None:
         raise LayoutError(
@@ -73,7 +73,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
             file=file.name,
             remedy="Load the publisher's zip, or put the day into the name: unfinished_product_2018-06-25.txt.",
         )
-    table = read_table(content.text, _COLUMNS, file.name)
+    table = read_table(content.read(), _COLUMNS, file.name)
     rows = table.rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
     repeated = table.rows.height - rows.height
     rows = rows.with_columns(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
 from ingest import vocabulary
-from ingest.csv_rows import require_even_rows
+from ingest.csv_rows import BLOCK, even_blocks, require_even_rows, unpacked
 from ingest.errors import LayoutError
 from ingest.source import SourceFile
 
@@ -38,25 +36,26 @@ def with_area(frame: pl.DataFrame | pl.LazyFrame, column: str, scheme: str) -> p
     return frame.lazy().join(areas.lazy(), on=column, how="left", maintain_order="left")
 
 
-def unpacked(file: SourceFile) -> bytes:
-    """The bytes of a file, unzipped where it is gzipped; LayoutError for one that is cut off."""
-    content = file.path.read_bytes()
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise LayoutError(
-            f"the gzip file is cut off or damaged ({error})", file=file.name, remedy="Fetch it again."
-        ) from error
-
-
 def read_csv(content: bytes, name: str) -> pl.DataFrame:
     """CSV as text columns with `line` (the header is line 1), blank cells null; cells are trimmed.
 
     Raises LayoutError for text that is not UTF-8, repeated column names, and rows of another width than the header's.
     """
     require_even_rows(content, name)
+    return _table(content, name, first_line=2)
+
+
+def read_blocks(file: SourceFile) -> Iterator[pl.DataFrame]:
+    """The same of a file, plain or gzipped, in blocks of rows; one block of none where only the header is there."""
+    line = 2
+    with unpacked(file.path, file.name) as stream:
+        for block in even_blocks(stream, file.name, BLOCK):
+            table = _table(block, file.name, first_line=line)
+            line += table.height
+            yield table
+
+
+def _table(content: bytes, name: str, *, first_line: int) -> pl.DataFrame:
     try:
         frame = pl.read_csv(io.BytesIO(content), infer_schema=False, encoding="utf8")
     except pl.exceptions.PolarsError as error:
@@ -65,13 +64,13 @@ def read_csv(content: bytes, name: str) -> pl.DataFrame:
             file=name,
             remedy="Use the publisher's file as downloaded; a spreadsheet program may have saved it anew.",
         ) from error
-    header = content.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8", errors="replace")
     if any("_duplicated_" in column for column in frame.columns):
+        header = content.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].decode("utf-8", errors="replace")
         raise LayoutError(
             f"the header repeats a column ({header.strip()[:200]})", file=name, row=1, remedy="Fetch the file again."
         )
     return frame.select(pl.all().str.strip_chars()).select(
-        pl.int_range(2, pl.len() + 2).alias("line"),
+        pl.int_range(first_line, pl.len() + first_line).alias("line"),
         pl.when(pl.all() != "").then(pl.all()),
     )
 

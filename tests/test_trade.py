@@ -37,14 +37,19 @@ def test_columns_are_compared_as_a_set() -> None:
         trade.require_columns(frame, ["a", "c"], "t.csv")
 
 
-def test_gzip_is_unpacked_and_a_cut_one_refused(tmp_path: Path) -> None:
+def test_a_file_is_read_in_blocks_and_a_cut_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"\xef\xbb\xbfa,b\n" + b"".join(b"%d, x \n" % number for number in range(99)) + b'"9\n9",\n\n,1'
     path = tmp_path / "t.csv.gz"
-    path.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    path.write_bytes(gzip.compress(content))
     file = SourceFile(path=path, name=path.name, sha256="0" * 64)
-    assert trade.unpacked(file) == b"a,b\n1,2\n"
+    (whole,) = trade.read_blocks(file)
+    assert whole.equals(trade.read_csv(content, "t.csv")) and whole.height == 102
+    monkeypatch.setattr(trade, "BLOCK", 100)
+    blocks = list(trade.read_blocks(file))
+    assert len(blocks) > 5 and pl.concat(blocks).equals(whole)
     path.write_bytes(path.read_bytes()[:-6])
     with pytest.raises(LayoutError, match="cut off"):
-        trade.unpacked(file)
+        list(trade.read_blocks(file))
 
 
 def test_areas_are_looked_up_and_unknown_ones_left_empty() -> None:

@@ -22,7 +22,7 @@ from typing import IO, cast
 import polars as pl
 
 from ingest import trade, vocabulary
-from ingest.csv_rows import line_blocks
+from ingest.csv_rows import line_blocks, unpacked_size
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -106,7 +106,7 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
 
 def _parsed(year: _Year, stream: IO[bytes]) -> Parsed:
     identity = f"{year.partition} {year.file.sha256}"
-    if not year.is_in_release and _unpacked_size(year.file) > _LARGE:
+    if not year.is_in_release and unpacked_size(year.file.path) > _LARGE:
         return Parsed({}, 0, partition=year.partition, identity=identity, more=lambda: _large(year))
     batches = list(_batches(year, stream))
     rows = pl.concat([batch.tables[TABLE] for batch in batches])
@@ -265,16 +265,6 @@ def _require_header(stream: IO[bytes], name: str) -> None:
 
 def _damaged(name: str, error: Exception) -> LayoutError:
     return LayoutError(f"the file is cut off or damaged ({error})", file=name, remedy="Fetch it again.")
-
-
-def _unpacked_size(file: SourceFile) -> int:
-    """Bytes of a plain file; of a gzipped one those that its last four bytes state (modulo 4 GiB)."""
-    size = file.path.stat().st_size
-    if not file.name.lower().endswith(".gz"):
-        return size
-    with file.path.open("rb") as stream:
-        stream.seek(max(0, size - 4))
-        return int.from_bytes(stream.read(4), "little")
 
 
 def _check_codes(content: bytes, name: str) -> None:

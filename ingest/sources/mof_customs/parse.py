@@ -41,7 +41,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     Raises LayoutError for other columns, for the tables by customs office, and for files of several flows or years.
     Rows with unknown codes, with cells that are no number, or whose months do not add up to the year are rejected.
     """
-    frames = [_table(file) for file in files]
+    # Areas that share a country are added up wherever they stand, so that all rows are held, but not as text.
+    frames = [_rows(block, file) for file in files for block in trade.read_blocks(file)]
     wide = pl.concat(frames, how="diagonal")
     names = ", ".join(file.name for file in files)
     kinds = wide.select("flow_as_published", "year").unique().drop_nulls().sort("year", "flow_as_published")
@@ -89,9 +90,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     )
 
 
-def _table(file: SourceFile) -> pl.DataFrame:
-    """Rows of one file with a reason where one cannot be used; LayoutError for another layout."""
-    table = trade.read_csv(trade.unpacked(file), file.name)
+def _rows(table: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
+    """Rows of a file with a reason where one cannot be used; LayoutError for another layout."""
     if "Custom" in table.columns:
         raise LayoutError(
             "the table is by customs office, which would have to be added up",

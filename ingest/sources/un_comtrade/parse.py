@@ -8,7 +8,9 @@ and weights in kilograms.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -179,7 +181,8 @@ def _edition(files: Sequence[SourceFile]) -> Parsed:
             file=", ".join(file.name for file in files),
             remedy="Nothing is published for what was asked: check reporter, commodity and period.",
         )
-    rows, rejected, dropped = _sorted_out(read)
+    found = _sorted_out(pl.concat(read))
+    rows = found.rows
     digest = hashlib.sha256("".join(sorted(file.sha256 for file in files)).encode()).hexdigest()
     heading = pl.when(pl.col("hs_code") == "TOTAL").then("hs_code").otherwise(pl.col("hs_code").str.slice(0, 4))
     frequency = pl.when(pl.col("period_basis") == "month").then(pl.lit("monthly")).otherwise(pl.lit("annual"))
@@ -197,16 +200,18 @@ def _edition(files: Sequence[SourceFile]) -> Parsed:
         for name in names
     ]
     if not states:
-        return Parsed({TABLE: rows}, rows_read=sum(part.height for part in read), rejected=rejected, dropped=dropped)
+        return Parsed({TABLE: rows}, rows_read=found.rows_read, rejected=found.rejected, dropped=found.dropped)
     last = states[-1]
-    last.rows_read = sum(part.height for part in read) - sum(state.rows_read for state in states[:-1])
-    last.rejected, last.dropped, last.earlier = rejected, dropped, states[:-1]
+    last.rows_read = found.rows_read - sum(state.rows_read for state in states[:-1])
+    last.rejected, last.dropped, last.earlier = found.rejected, found.dropped, states[:-1]
     return last
 
 
 def _legacy_edition(files: Sequence[SourceFile]) -> Parsed:
-    read = [_legacy_table(file) for file in files]
-    rows, rejected, dropped = _sorted_out(read)
+    # Blocks keep the 35 columns of text from being held for all rows. The rows themselves are: the name of the part
+    # is made of the years of those that can be used, and the service returned no more than 250,000 of them.
+    blocks = [_sorted_out(block) for file in files for block in _legacy_blocks(file)]
+    rows = pl.concat(block.rows for block in blocks)
     years = sorted({day.year for day in rows["period_start"].unique()})
     if not years:
         raise LayoutError(
@@ -218,9 +223,9 @@ def _legacy_edition(files: Sequence[SourceFile]) -> Parsed:
     return Parsed(
         # The service is retired: its tables live on in copies that others keep.
         {TABLE: rows.with_columns(value_origin=pl.lit("republished_copy"))},
-        rows_read=sum(part.height for part in read),
-        rejected=rejected,
-        dropped=dropped,
+        rows_read=sum(block.rows_read for block in blocks),
+        rejected=pl.concat(block.rejected for block in blocks),
+        dropped=dict(sum((Counter(block.dropped) for block in blocks), Counter())),
         partition=f"legacy-{'-'.join(frequencies)}-{span}",
     )
 
@@ -327,10 +332,14 @@ def _refuse_cut_off(file: SourceFile, length: int) -> None:
         )
 
 
-def _legacy_table(file: SourceFile) -> pl.DataFrame:
+def _legacy_blocks(file: SourceFile) -> Iterator[pl.DataFrame]:
     """Rows of a table of the retired service; LayoutError for other columns."""
-    table = trade.read_csv(trade.unpacked(file), file.name)
-    trade.require_columns(table, LEGACY_HEADER, file.name)
+    for block in trade.read_blocks(file):
+        trade.require_columns(block, LEGACY_HEADER, file.name)
+        yield _legacy_rows(block, file)
+
+
+def _legacy_rows(table: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
     breakdowns = ("2nd Partner Code", "Customs Proc. Code", "Mode of Transport Code")
     return table.select(
         period=pl.when(pl.col("Period").str.slice(0, 4) == pl.col("Year")).then("Period"),
@@ -367,9 +376,18 @@ def _revision(column: str) -> pl.Expr:
     return pl.col(column).replace_strict(REVISIONS, default=None, return_dtype=pl.String)
 
 
-def _sorted_out(read: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]:
-    """Canonical rows, rejected rows, and how many rows each rule left out."""
-    areas = trade.with_area(trade.with_area(pl.concat(read), "reporter", "comtrade_area"), "partner", "comtrade_area")
+@dataclass(frozen=True)
+class _SortedOut:
+    """Canonical rows, rejected rows, how many rows each rule left out, and how many there were."""
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    dropped: dict[str, int]
+    rows_read: int
+
+
+def _sorted_out(read: pl.DataFrame) -> _SortedOut:
+    areas = trade.with_area(trade.with_area(read, "reporter", "comtrade_area"), "partner", "comtrade_area")
     is_group = pl.any_horizontal(pl.col("reporter_kind", "partner_kind") == "group")
     frame = areas.with_columns(
         rule=pl.when("is_blank")
@@ -394,10 +412,11 @@ def _sorted_out(read: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFram
         ).struct.json_encode(),
     )
     dropped = frame.filter(~kept)["rule"].value_counts(sort=True)
-    return (
+    return _SortedOut(
         _canonical(frame.filter(kept & pl.col("reason").is_null())),
         rejected,
         dict(dropped.iter_rows()),
+        read.height,
     )
 
 

@@ -187,16 +187,19 @@ def _shown(cell: str) -> str:
     return cell if re.fullmatch(r"\w{1,40}", cell) else "(no column name)"
 
 
-def read_table(content: bytes, columns: Sequence[str], name: str) -> TabTable:
+def read_table(content: bytes, columns: Sequence[str], name: str, *, holding: str = "") -> TabTable:
     """The table in tab-separated text (UTF-8) whose header holds exactly `columns`, in any order.
 
-    Raises LayoutError where a column is missing, unknown or repeated, or where no row follows the header.
+    Lines that do not hold the text `holding` are counted, and their fields are, but make no row. Raises LayoutError
+    where a column is missing, unknown or repeated, or where no row follows the header.
     """
-    (table,) = read_tables([content], columns, name)
+    (table,) = read_tables([content], columns, name, holding=holding)
     return table
 
 
-def read_tables(blocks: Iterable[bytes], columns: Sequence[str], name: str) -> Iterator[TabTable]:
+def read_tables(
+    blocks: Iterable[bytes], columns: Sequence[str], name: str, *, holding: str = ""
+) -> Iterator[TabTable]:
     """The same table from blocks of whole lines, of which the first begins with the header: a part for each block."""
     header: list[str] = []
     line, rows_read = 2, 0
@@ -206,7 +209,7 @@ def read_tables(blocks: Iterable[bytes], columns: Sequence[str], name: str) -> I
             first, _, content = block.partition(b"\n")
             header = _header(first.decode(), columns, name)
         every = pl.read_lines(io.BytesIO(content), name="text").with_row_index("line", offset=line)
-        table = _table(content, every, header, columns)
+        table = _table(content, every, header, columns, holding)
         line += every.height
         rows_read += table.rows_read
         yield table
@@ -238,7 +241,9 @@ def _header(first: str, columns: Sequence[str], name: str) -> list[str]:
     return header
 
 
-def _table(content: bytes, every: pl.DataFrame, header: Sequence[str], columns: Sequence[str]) -> TabTable:
+def _table(
+    content: bytes, every: pl.DataFrame, header: Sequence[str], columns: Sequence[str], holding: str
+) -> TabTable:
     """The table of lines (`line`, `text`), which are those of the content."""
     width = len(header)
     lines = every.filter(pl.col("text").str.strip_chars() != "").with_columns(
@@ -258,6 +263,8 @@ def _table(content: bytes, every: pl.DataFrame, header: Sequence[str], columns: 
         .join(repeated, on="line", how="anti")
         .select("line", cells, reason=pl.format(f"the line has {{}} fields, the header {width}", pl.col("tabs") + 1))
     )
+    if holding:
+        good = good.filter(pl.col("text").str.contains(holding, literal=True))
     if good.height < every.height or good["longer"].any():
         whole = pl.when("longer").then(pl.col("text").str.replace(r"\t\r?$", "")).otherwise("text")
         content = good.select(whole.str.join("\n")).item().encode()

@@ -86,6 +86,12 @@ def test_the_encoding_is_that_of_the_whole_text(tmp_path: Path) -> None:
             list(open_text(in_hand(tmp_path / "t.txt"), "t.txt").blocks(1))
 
 
+def test_lines_without_a_text_are_counted_and_make_no_row() -> None:
+    table = read_table(b"A\tB\n1\tx\n2\ty\n3\n4\t x\n", ("A", "B"), "t.txt", holding="x")
+    assert table.rows.rows() == [(2, "1", "x"), (5, "4", "x")]
+    assert (table.rows_read, table.ragged["line"].to_list()) == (4, [4])
+
+
 def test_columns_are_taken_by_name() -> None:
     table = read_table(b" B\tA\n2\t1\t\n", ("A", "B"), "t.txt")
     assert table.rows.rows() == [(2, "1", "2")]

@@ -76,7 +76,13 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     """
     file = only(files)
     texts = {name: open_text(file, f"{name}.txt") for name in _TABLES}
-    tables = {name: read_table(texts[name].read(), columns, file.name) for name, columns in _TABLES.items()}
+    tables = {
+        # Of submissions only the original ones count.
+        name: read_table(
+            texts[name].read(), columns, file.name, holding="ORIG" if "SubmissionType" in columns else ""
+        )
+        for name, columns in _TABLES.items()
+    }
     listed_on = texts["Products"].dated
     if listed_on is None:
         raise LayoutError(
@@ -164,8 +170,15 @@ def _marketing(tables: dict[str, TabTable]) -> pl.DataFrame:
     """By product, the marketing statuses in words, separated by commas."""
     lookup = tables["MarketingStatus_Lookup"].rows.drop("line")
     statuses = tables["MarketingStatus"].rows.join(lookup, on="MarketingStatusID", how="left")
-    return statuses.group_by("ApplNo", "ProductNo").agg(
-        marketing=pl.coalesce("MarketingStatusDescription", "MarketingStatusID").unique().sort().str.join(",")
+    return (
+        statuses.select(
+            "ApplNo", "ProductNo", marketing=pl.coalesce("MarketingStatusDescription", "MarketingStatusID")
+        )
+        .unique()
+        .sort("marketing")
+        .group_by("ApplNo", "ProductNo")
+        .agg("marketing")
+        .with_columns(pl.col("marketing").list.join(","))
     )
 
 

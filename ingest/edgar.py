@@ -345,6 +345,10 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     products = usable.filter(pl.col("product").is_not_null())
     result.leave_out("by_segment", usable.height - totals.height - products.height)
     company, markets = _company_totals(totals, result)
+    result.rows = _total_rows(pl.concat([company, markets]))
+    if not products.height:
+        # As in company facts, which have no dimensions.
+        return result
     cells = _product_cells(products, result)
     roles, reasons = _roles(cells, _revenue_by_filing(totals))
     cells = cells.join(roles, on=["accession", "product", "group"], how="left", maintain_order="left")
@@ -362,7 +366,7 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     is_other_trade = segments.list.eval(pl.element().is_in(NO_MEDICINE_SEGMENTS)).list.any()
     medicines = kept.filter(~is_other_trade)
     result.leave_out("not_a_medicine", kept.height - medicines.height)
-    result.rows = pl.concat([_total_rows(pl.concat([company, markets])), _product_rows(medicines)])
+    result.rows = pl.concat([result.rows, _product_rows(medicines)])
     return result
 
 

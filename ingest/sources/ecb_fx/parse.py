@@ -186,13 +186,17 @@ def _against(days: pl.DataFrame, counter: str) -> pl.DataFrame:
 
 def _with_periods(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
     """Rates with the period of each, its number of days in the file, and what is missing from it."""
-    start = _PERIOD_START[basis]
-    calendar = rates.select(_DAY.unique().sort())
-    end = start.dt.offset_by(_LENGTH[basis]).dt.offset_by("-1d")
+    start, end = pl.col("period_start"), pl.col("period_end")
+    # A day stands in as many rates as there are currencies: its period is worked out once.
+    calendar = (
+        rates.select(_DAY.unique().sort())
+        .with_columns(_PERIOD_START[basis].alias("period_start"))
+        .with_columns(start.dt.offset_by(_LENGTH[basis]).dt.offset_by("-1d").alias("period_end"))
+    )
     newest, oldest = calendar["day"][-1], calendar["day"][0]
     # The last weekday of the period; a holiday on it only makes a finished month look open until the next day.
     last_weekday = end - pl.duration(days=pl.max_horizontal(end.dt.weekday().cast(pl.Int64) - 5, pl.lit(0)))
-    periods = calendar.group_by(start.alias("period_start"), end.alias("period_end"), maintain_order=True).agg(
+    periods = calendar.group_by(start, end, maintain_order=True).agg(
         days_in_file=pl.len(),
         last_day=_DAY.max(),
         is_open=(last_weekday > newest).first(),
@@ -204,17 +208,17 @@ def _with_periods(rates: pl.DataFrame, basis: str) -> pl.DataFrame:
         .when("is_cut")
         .then(pl.lit(f"The rates begin on {oldest}."))
     )
-    return rates.with_columns(start.alias("period_start"), pl.lit(basis).alias("period_basis")).join(
-        periods.with_columns(note.alias("note")), on="period_start", how="left", maintain_order="left"
+    dated = calendar.join(periods.with_columns(note.alias("note")), on=["period_start", "period_end"])
+    return rates.join(dated, on="day", how="left", maintain_order="left").with_columns(
+        pl.lit(basis).alias("period_basis")
     )
 
 
 def _averages(dated: pl.DataFrame) -> pl.DataFrame:
     """Mean of the daily rates of each period."""
-    keys = ["area_code", "counter_code", "columns", "period_start", "period_end", "period_basis"]
-    # Period, days and notes are the same in all rows of a group.
-    by, same = keys[:4], [*keys[4:], "days_in_file", "is_open", "note"]
-    means = dated.group_by(by, maintain_order=True).agg(
+    # Counter, period, days and notes are the same in all rows of a group.
+    same = ["counter_code", "columns", "period_end", "period_basis", "days_in_file", "is_open", "note"]
+    means = dated.group_by("area_code", "period_start", maintain_order=True).agg(
         *(pl.col(name).first() for name in same),
         pl.col("value").mean(),
         pl.len().cast(pl.Int64).alias("observation_count"),

@@ -229,12 +229,37 @@ def query(
         except duckdb.Error as error:
             raise RunError(
                 f"the query failed: {error}".rstrip(),
-                remedy='See what there is: biopharma query "select table_name, description from catalog.tables".',
+                remedy="See what there is: biopharma describe, and biopharma describe TABLE for its columns.",
             ) from error
         cut = bool(shown) and len(rows) > shown
         terminal.show_rows(terminal.console(), columns, rows[:shown] if cut else rows, form)
         if cut:
             terminal.console(stderr=True).print(f"[dim]The first {shown} rows; all: --limit 0.[/]")
+
+
+@app.command()
+def describe(
+    table: Annotated[
+        str | None, typer.Argument(help="A mart, or `schema.table` of any published table; default: list the marts.")
+    ] = None,
+    release: ReleaseOption = None,
+) -> None:
+    """Say what a table is: one row per what, sources and licences, and every column with its unit and meaning."""
+    from orchestration import reader, terminal
+    from orchestration import shell as shells
+    from orchestration.errors import RunError
+
+    with reader.open_release(reader.release_dir(Settings.from_env(), release)) as connection:
+        asked = shells.Shell(connection, terminal.console())
+        if table is None:
+            asked.tables()
+        elif asked.names.find(table) is None:
+            raise RunError(
+                f"there is no table {table!r}",
+                remedy="See the marts: biopharma describe; a wording: biopharma query \"from search('...')\".",
+            )
+        else:
+            asked.describe(table)
 
 
 @app.command()
@@ -675,6 +700,7 @@ _MENU = {
         "briefing": "biopharma briefing --open",
         "query": 'biopharma query "select claim_id, verdict from mart_policy_claim_check" --format csv',
         "shell": "biopharma shell",
+        "describe": "biopharma describe mart_rnd_level",
         "explain": "biopharma explain mart_rnd_level --column rnd_usd_ppp "
         "--where \"country_iso3 = 'JPN' and year = 2019 and activity_code = 'C21'\"",
         "export": "biopharma export mart_rnd_level --format xlsx --to rnd.xlsx",

@@ -195,10 +195,10 @@ class Shell:
         self.commands: dict[str, tuple[Callable[[str], None], str]] = {
             ".help": (self._help, "this list; `.help WORD` searches the catalogue"),
             ".tables": (
-                self._tables,
+                self.tables,
                 "[WORD]: marts with what they are for; all tables of a schema, or that hold a word",
             ),
-            ".describe": (self._describe, "TABLE: rows, sources, licences, and every column with unit and meaning"),
+            ".describe": (self.describe, "TABLE: rows, sources, licences, and every column with unit and meaning"),
             ".example": (self._example, "TABLE: a documented query on it, and its answer"),
             ".from": (self._from, "MART[.COLUMN]: the publishers' columns that it is made from"),
             ".search": (self._search, "WORDING: tables, columns, publishers' columns, definitions and sources"),
@@ -277,7 +277,8 @@ class Shell:
         macros = ", ".join(f"from {name}({parameters})" for name, parameters in self.names.macros.items())
         self._out.print(f"Table macros: {macros}", markup=False, highlight=False)
 
-    def _tables(self, word: str) -> None:
+    def tables(self, word: str = "") -> None:
+        """Print the marts with what they are for; with a word, the tables of that schema or with that word."""
         where, parameters = "schema_name = 'marts'", []
         if word:
             where = "schema_name = lower($1) or contains(lower(schema_name || '.' || table_name), lower($1))"
@@ -290,7 +291,8 @@ class Shell:
             quiet=True,
         )
 
-    def _describe(self, name: str) -> None:
+    def describe(self, name: str) -> None:
+        """Print what a table is: description, rows, key, sources, licences, and its columns with unit and meaning."""
         schema, table = self._table(name)
         [(text, rows, year, key, sources, licences)] = self._connection.execute(
             "select description, row_count, last_data_year, key_columns, source_codes, licences "

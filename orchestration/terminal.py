@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn
@@ -42,6 +43,8 @@ _VERDICT_STYLE = {
     "not_checkable": "dim",
 }
 _PIPE_WIDTH = 160
+# How narrow the column of a table may become before its rows are printed as records, and what lies between columns.
+_LEAST_NAME, _LEAST_TEXT, _GAP = 10, 20, 3
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -269,7 +272,10 @@ def show_quality(out: Console, connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def show_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]], form: Format) -> None:
-    """Print the rows of a query. CSV and JSON hold exact values, the other forms readable ones."""
+    """Print the rows of a query. CSV and JSON hold exact values, the other forms readable ones.
+
+    A table that would be too wide to read is printed as records: a line for each column of each row.
+    """
     match form:
         case "csv":
             writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -281,13 +287,37 @@ def show_rows(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Any]
         case "markdown":
             print(markdown_table(columns, rows))  # noqa: T201
         case "table":
+            texts = [[cell(value) for value in row] for row in rows]
+            if rows and _least_width(columns, texts) > out.width:
+                _show_records(out, columns, texts)
+                return
             table = Table(box=box.SIMPLE_HEAD)
             for index, name in enumerate(columns):
                 numeric = any(isinstance(row[index], int | float) for row in rows)
                 table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-            for row in rows:
-                table.add_row(*(escape(cell(value)) for value in row))
+            for text in texts:
+                table.add_row(*map(escape, text))
             out.print(table)
+
+
+def _least_width(columns: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
+    """Characters that a table needs to be readable: long names and texts may be folded, but not to a few letters."""
+    widest = [max(map(cell_len, values)) for values in zip(*texts, strict=True)]
+    return sum(
+        _GAP + max(min(cell_len(name), _LEAST_NAME), min(width, _LEAST_TEXT))
+        for name, width in zip(columns, widest, strict=True)
+    )
+
+
+def _show_records(out: Console, columns: Sequence[str], texts: Sequence[Sequence[str]]) -> None:
+    """Print each row as lines of name and value."""
+    for number, text in enumerate(texts, start=1):
+        record = Table(box=None, show_header=False, title=f"row {number}", title_justify="left", title_style="dim")
+        record.add_column(no_wrap=True, style="bold")
+        record.add_column(overflow="fold")
+        for name, value in zip(columns, text, strict=True):
+            record.add_row(escape(name), escape(value))
+        out.print(record)
 
 
 def show_findings(out: Console, findings: Sequence[Finding]) -> None:

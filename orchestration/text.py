@@ -13,7 +13,7 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         if abs(value) >= 10_000:
             return f"{value:,.0f}"
-        return f"{value:.5g}" if abs(value) < 1_000 else f"{value:.1f}"
+        return f"{value:.5g}" if abs(value) < 1_000 else f"{value:.1f}".removesuffix(".0")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000:
         return f"{value:,}"
     if isinstance(value, datetime):

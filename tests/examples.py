@@ -1,4 +1,4 @@
-"""Thirty questions in plain words: `python -m tests.examples` renews the answers in docs/examples.md.
+"""Questions in plain words: `python -m tests.examples` renews the answers in docs/examples.md.
 
 The answers are those of the current release; a test compares them with the bundled edition's.
 """

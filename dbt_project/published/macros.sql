@@ -1,10 +1,16 @@
 -- Table macros that every release carries, for turns that analysts' queries take again and again.
 -- Each statement makes one; they refer to published tables by schema and name.
 
--- search('recombinant'): tables, columns, publishers' columns, definitions and sources that hold a wording, whatever its
--- case. A publisher's column says which column of facts is read from it and which marts that column feeds.
+-- search('imports vaccine'): tables, columns, publishers' columns, definitions, reviewed names (baskets, indicators, rule
+-- sets, modalities, substances, companies) and sources that hold every word of a wording, in any order, whatever its case
+-- and without the s of a plural. A publisher's column says which column of facts is read from it and which marts that
+-- column feeds; column_name of a reviewed name is the id that rows of marts carry.
 create macro catalog.search(wording) as table
-    with found as (
+    with sought as (
+        select regexp_replace(word, '([a-z]{3,})s$', '\1') as word
+        from unnest(string_split_regex(lower(trim(wording)), '\s+')) as part(word)
+    ),
+    found as (
         select 1 as place, 'table' as kind, schema_name, table_name, null as column_name, null as source_code,
             null as data_type, null as unit, description, table_name as name
         from catalog.tables
@@ -24,16 +30,44 @@ create macro catalog.search(wording) as table
             title || ': ' || sentence, definition_id
         from vocabulary.definition
         union all
-        select 5, 'source', null, null, null, source_code, null, null,
+        select 5, 'basket', 'vocabulary', 'commodity_basket', basket_id, null, null, null, title || ': ' || sentence, basket_id
+        from vocabulary.commodity_basket
+        union all
+        select 5, 'indicator', 'vocabulary', 'indicator', indicator_id, null, null, unit, title || ': ' || sentence,
+            indicator_id
+        from vocabulary.indicator
+        union all
+        select 5, 'rule_set', 'vocabulary', 'modality_ruleset', ruleset_id, null, null, null, title || ': ' || sentence,
+            ruleset_id
+        from vocabulary.modality_ruleset
+        union all
+        select 5, 'modality', 'vocabulary', 'modality', modality, null, null, null,
+            concat_ws(': ', concat_ws(', ', title, title_ja), description), modality
+        from vocabulary.modality
+        union all
+        select 6, 'substance', 'vocabulary', 'substance', substance_id, null, null, null,
+            concat_ws(', ', name_en, name_ja, modality), substance_id
+        from vocabulary.substance
+        union all
+        select 6, 'company', 'vocabulary', 'company', company_id, null, null, null,
+            concat_ws(', ', name_en, name_ja, hq_iso3), company_id
+        from vocabulary.company
+        union all
+        select 7, 'source', null, null, null, source_code, null, null,
             publisher || ': ' || title || '. ' || description, source_code
         from catalog.sources
+    ),
+    -- A publisher's column is found by its own name, not by the marts that it feeds.
+    read as (
+        select *, lower(name) as name_text,
+            lower(concat_ws(' ', name, case when kind <> 'publisher_column' then description end)) as whole_text
+        from found
     )
     select kind, schema_name, table_name, column_name, source_code, data_type, unit, description
-    from found
-    where contains(lower(name), lower(wording))
-        or (kind <> 'publisher_column' and contains(lower(description), lower(wording)))
-    order by place, not contains(lower(name), lower(wording)), schema_name = 'marts' desc, schema_name, table_name,
-        column_name, source_code;
+    from read
+    where not exists (from sought where not contains(whole_text, word))
+    order by place, exists (from sought where not contains(name_text, word)), schema_name = 'marts' desc, schema_name,
+        table_name, column_name, source_code;
 
 -- in_currency('JPY', 'USD'): average rates by calendar year, as units of the second currency for one of the first.
 -- Multiply a flow of that year by `rate`. Rates of the ECB by way of the euro; a year under way is provisional.

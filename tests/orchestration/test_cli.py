@@ -53,6 +53,25 @@ def test_query_error_is_one_message(built: Home, biopharma: Command) -> None:
     assert "Traceback" not in called.err
 
 
+def test_describe_lists_the_marts_and_says_what_one_is(built: Home, biopharma: Command) -> None:
+    with reader.open_release(reader.current_dir(built.settings)) as connection:
+        marts = connection.execute("select table_name from catalog.tables where schema_name = 'marts'").fetchall()
+        columns = connection.execute(
+            "select column_name from catalog.columns where table_name = 'mart_rnd_level'"
+        ).fetchall()
+    listed = biopharma(built.settings, "describe").out
+    assert marts
+    assert all(f"marts.{name} " in listed for (name,) in marts)
+    told = biopharma(built.settings, "describe", "mart_rnd_level").out
+    assert "Key: country_iso3" in told
+    assert all(f" {name} " in told for (name,) in columns)
+    assert "USD at the year's GDP purchasing power parity" in " ".join(told.split())
+    missed = biopharma(built.settings, "describe", "mart_rnd_levels")
+    assert missed.code == 1
+    assert "there is no table 'mart_rnd_levels'" in missed.err
+    assert "biopharma describe" in missed.err
+
+
 def test_query_imports_nothing_heavy(built: Home) -> None:
     code = (
         "import sys, time; started = time.perf_counter()\n"

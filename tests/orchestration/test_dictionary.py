@@ -134,6 +134,14 @@ def test_the_map_holds_together(release: Path) -> None:
         ("薬価基準", "publisher_column", "product_code"),
         ("ndb_all_routes", "definition", "ndb_all_routes"),
         ("world bank", "source", "worldbank_wdi"),
+        # Every word, in any order, without the s of a plural.
+        ("dependency criteria imports", "table", "mart_import_dependency"),
+        ("Vaccines medicine", "basket", "vaccines_human"),
+        ("ペムブロリズマブ", "substance", "pembrolizumab"),
+        ("roche ロシュ", "company", "roche"),
+        ("antibody 2015", "rule_set", "antibodies_only"),
+        ("drug-substance sites", "indicator", "api_sites"),
+        ("抗体", "modality", "monoclonal_antibody"),
     ],
 )
 def test_search_finds_every_kind(release: Path, wording: str, kind: str, name: str) -> None:
@@ -144,6 +152,7 @@ def test_search_finds_every_kind(release: Path, wording: str, kind: str, name: s
 def test_search_takes_a_wording_as_it_is(release: Path) -> None:
     assert ask(release, "from search('%')") != ask(release, "from search('')")
     assert ask(release, "from search('no such wording at all')") == []
+    assert ask(release, "from search('pembrolizumab roche')") == []
 
 
 class Page(HTMLParser):

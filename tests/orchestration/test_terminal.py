@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from orchestration.progress import Stopwatch, timed
-from orchestration.terminal import Follower
+from orchestration.terminal import Follower, show_rows
 from orchestration.text import cell, markdown_table
 
 
@@ -58,6 +58,7 @@ def test_stopwatch_adds_up_and_counts_failed_steps() -> None:
         (0.19512345, "0.19512"),
         (0.0, "0"),
         (1249.6, "1249.6"),
+        (1158.0, "1158"),
         (9.05e12, "9,050,000,000,000"),
         (-1234567.8, "-1,234,568"),
         (date(2020, 3, 31), "2020-03-31"),
@@ -67,6 +68,31 @@ def test_stopwatch_adds_up_and_counts_failed_steps() -> None:
 )
 def test_cell(value: object, text: str) -> None:
     assert cell(value) == text
+
+
+def test_rows_too_wide_for_a_table_are_records() -> None:
+    columns = ["country_iso3", "statement", *(f"column_{number:02}" for number in range(12))]
+    rows = [["JPN", "医薬品 " * 12, *range(12)], ["USA", None, *range(12)]]
+    shown = {}
+    for width in (80, 400):
+        out = io.StringIO()
+        show_rows(Console(file=out, width=width), columns, rows, "table")
+        shown[width] = out.getvalue().splitlines()
+    assert [line.split() for line in shown[80] if "column_07" in line or "country" in line] == [
+        ["country_iso3", "JPN"],
+        ["column_07", "7"],
+        ["country_iso3", "USA"],
+        ["column_07", "7"],
+    ]
+    assert [line.strip() for line in shown[80] if line.startswith("row ")] == ["row 1", "row 2"]
+    assert sum(line.count("医薬品") for line in shown[80]) == 12
+    assert sum("column_07" in line and "country_iso3" in line for line in shown[400]) == 1
+
+
+def test_no_rows_are_a_table_of_names() -> None:
+    out = io.StringIO()
+    show_rows(Console(file=out, width=20), ["country_iso3", "year"], [], "table")
+    assert "year" in out.getvalue()
 
 
 def test_markdown_table_escapes_its_own_signs() -> None:

@@ -318,12 +318,28 @@ def test_verdicts(build: Build) -> None:
     assert {row["claim_id"]: row["verdict"] for row in rows} == VERDICTS
 
 
+def test_a_reviewed_break_has_no_growth_over_it(build: Build) -> None:
+    """Iceland's figure of 2023 is 1,360 times that of 2022, which is no growth though the publisher marks nothing."""
+    rows = build.rows(
+        "select window_id, cagr_real, has_break, reason_code from marts.mart_rnd_growth where country_iso3 = 'ISL' "
+        "and series_source = 'oecd_anberd' and last_year = 2023 and first_year > 2010 order by window_id"
+    )
+    assert [row["window_id"] for row in rows] == ["2019-2023", "last_five"]
+    assert all(row["cagr_real"] is None and row["has_break"] for row in rows)
+    assert {row["reason_code"] for row in rows} == {"series_break"}
+    levels = build.rows(
+        "select year, is_usable, series_break from marts.mart_rnd_level where country_iso3 = 'ISL' "
+        "and series_source = 'oecd_anberd' and year >= 2022 order by year"
+    )
+    assert [tuple(row.values()) for row in levels] == [(2022, True, False), (2023, True, True)]
+
+
 @pytest.mark.parametrize(
     ("claim_id", "figures"),
     [
         ("meti_2021_top100_biologics", ["45 of the 100", "8 fewer"]),
         ("meti_2021_overseas_share", ["87.9 %", "94.6 %", "2015"]),
-        ("meti_2021_rnd_west_rising", ["12 of 17", "France -2.3 % a year"]),
+        ("meti_2021_rnd_west_rising", ["12 of 17", "France -2.3 % a year", "in 2019-2023 it rose in 9 of 15"]),
         ("meti_2021_rnd_china_rising", ["+7.1 % a year in 2014-2019", "+17.0 % a year in 2019-2023"]),
         ("meti_2021_rnd_japan_sluggish", ["-2.8 % a year in 2014-2019", "+2.3 % a year in 2019-2023"]),
         ("meti_2021_biologics_competitiveness", ["Of the 13", "2 were biologics", "18 of 48", "6 of 11", "4 of 4"]),

@@ -25,7 +25,8 @@ def test_japan_spends_third_most_and_grows_little(build: Build) -> None:
     assert (level["rank_best_first"], level["n_countries"]) == (3, 33)
     growth = card(build, "berd_pharma_growth_4y", "JPN", 2023)
     assert growth["value"] == pytest.approx(0.023, abs=5e-4)
-    assert growth["rank_best_first"] == 17
+    # Without Iceland, whose series breaks in 2023.
+    assert (growth["rank_best_first"], growth["n_countries"]) == (16, 29)
     assert growth["unit"] == "share per year"
 
 
@@ -108,10 +109,10 @@ def test_every_scheme_weighs_everything_once() -> None:
 def test_countries_without_enough_indicators_are_not_ranked(build: Build) -> None:
     rows = build.rows("select * from marts.mart_composite_index where scheme_id = 'equal' and is_headline_method")
     left_out = {row["country_iso3"] for row in rows if row["score"] is None}
-    assert {"GBR", "SGP", "TWN", "IRL"} <= left_out
+    assert {"GBR", "SGP", "TWN", "IRL", "ISL"} <= left_out
     assert all(row["reason_code"] == "pillar_coverage_below_minimum" for row in rows if row["score"] is None)
     ranked = [row for row in rows if row["score"] is not None]
-    assert len(ranked) == ranked[0]["n_countries"] == 30
+    assert len(ranked) == ranked[0]["n_countries"] == 29
     assert all(row["outputs_score"] is None and row["n_pillars"] == 3 for row in rows)
     assert [row["country_iso3"] for row in sorted(ranked, key=lambda row: row["rank_best_first"])[:3]] == [
         "CHN",

@@ -175,6 +175,10 @@ BREAKAGES: dict[str, tuple[str, int]] = {
         f"{GROWTH} cagr_current_usd_ppp = 9 where {OECD} and country_iso3 = 'JPN' and window_id = '2010-2019'",
         1,
     ),
+    "mart_rnd_growth__growth_plausible": (
+        f"{GROWTH} cagr_real = 3.4 where {OECD} and country_iso3 = 'FRA' and window_id = 'last_five'",
+        1,
+    ),
     "mart_rnd_growth__windows_chain": (
         f"{GROWTH} cagr_real = cagr_real + 0.01 where {OECD} and country_iso3 = 'JPN' and window_id = '2010-2023'",
         1,

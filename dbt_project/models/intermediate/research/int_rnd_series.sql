@@ -108,7 +108,7 @@ select
     coalesce(caveat.effect, '') <> 'unusable' as is_usable,
     case when caveat.effect = 'unusable' then caveat.reason_code end as unusable_reason,
     in_currency.status,
-    in_currency.series_break,
+    in_currency.series_break or reviewed.effect is not null as series_break,
     in_currency.publisher_flags,
     in_currency.source_code,
     in_currency.edition_id,
@@ -123,3 +123,9 @@ left join {{ source('vocabulary', 'series_caveat') }} as caveat
     and caveat.series_code = in_currency.activity_code
     and in_currency.year between caveat.first_year and coalesce(caveat.last_year, 9999)
     and caveat.effect = 'unusable'
+left join {{ source('vocabulary', 'series_caveat') }} as reviewed
+    on reviewed.source_code = in_currency.source_code
+    and reviewed.entity_code = in_currency.country_iso3
+    and reviewed.series_code = in_currency.activity_code
+    and reviewed.first_year = in_currency.year
+    and reviewed.effect = 'break'

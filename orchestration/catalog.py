@@ -154,7 +154,8 @@ OWN_TABLES: dict[tuple[str, str], Described] = {
             "column_name": "Column.",
             "position": "Place in the table, from 1.",
             "data_type": "DuckDB type.",
-            "unit": "What one unit of the value means: as contract or description say it, else as the name does.",
+            "unit": "What one unit of the value means: as contract or description say it, else as the name does. "
+            "The name of another column of the table (unit, currency) where that column says it row by row.",
             "allowed_values": "Closed set of values, separated by commas, where there is one.",
             "description": "Meaning.",
         },

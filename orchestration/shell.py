@@ -311,8 +311,10 @@ class Shell:
             if value:
                 self._out.print(f"{head}: {value}", markup=False, highlight=False)
         self._ask(
-            "select column_name, lower(data_type) as type, unit, description from catalog.columns "
-            "where schema_name = ? and table_name = ? order by position",
+            "with shown as (from catalog.columns where schema_name = ? and table_name = ?) "
+            "select column_name, lower(data_type) as type, "
+            "case when unit in (select column_name from shown where data_type = 'VARCHAR') then 'see ' || unit "
+            "else unit end as unit, description from shown order by position",
             [schema, table],
             quiet=True,
         )

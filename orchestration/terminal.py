@@ -45,6 +45,8 @@ _VERDICT_STYLE = {
 _PIPE_WIDTH = 160
 # How narrow the column of a table may become before its rows are printed as records, and what lies between columns.
 _LEAST_NAME, _LEAST_TEXT, _GAP = 10, 20, 3
+# Lines over which a long text may run in a cell.
+_MOST_LINES = 8
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -304,7 +306,7 @@ def _least_width(columns: Sequence[str], texts: Sequence[Sequence[str]]) -> int:
     """Characters that a table needs to be readable: long names and texts may be folded, but not to a few letters."""
     widest = [max(map(cell_len, values)) for values in zip(*texts, strict=True)]
     return sum(
-        _GAP + max(min(cell_len(name), _LEAST_NAME), min(width, _LEAST_TEXT))
+        _GAP + max(min(cell_len(name), _LEAST_NAME), min(width, max(_LEAST_TEXT, width // _MOST_LINES)))
         for name, width in zip(columns, widest, strict=True)
     )
 

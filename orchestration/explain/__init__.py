@@ -8,7 +8,7 @@ a mart, so a new mart is explained like the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,8 +290,7 @@ class Workbench:
             mart=mart,
             column=column,
             description=described[0],
-            # Where the unit varies by row, the dictionary names the column that has it.
-            unit=row.get(str(described[1]), described[1]),
+            unit=_unit(row, described[1]),
             key=key,
             value=value,
             status=row.get("data_status"),
@@ -517,6 +516,15 @@ def _label(relation: str) -> str:
     """What rows of a canonical table are called: as they are published, or `lake` for those of all editions."""
     schema, _, table = relation.partition(".")
     return f"facts.{table.removeprefix('stg_')}" if schema == "staging" else f"lake.{table}"
+
+
+def _unit(row: Mapping[str, Any], stated: str | None) -> str | None:
+    """Unit of a figure: the dictionary's or, where that names columns of the row that hold texts, what these say."""
+    unit, passed = stated, set[str]()
+    while unit is not None and unit not in passed and isinstance(said := row.get(unit), str):
+        passed.add(unit)
+        unit = said
+    return unit
 
 
 def _is_figure(value: Any, made: Sequence[Any]) -> bool:

@@ -275,6 +275,20 @@ def test_another_function_than_the_release_has_is_not_run(bench: Workbench, tmp_
         run(bench.models["intermediate.int_composite_treatment"], pytest.fail)
 
 
+@pytest.mark.parametrize(
+    ("mart", "column", "where", "unit"),
+    [
+        # The dictionary names the column `unit`, which says `currency`, and that column says which.
+        ("mart_policy_claim_check", "evidence_low", "claim_id = 'meti_2021_cdmo_market_size'", "JPY"),
+        ("mart_policy_claim_check", "evidence_low", "claim_id = 'meti_2021_top100_biologics'", "count"),
+        # A unit is no column because a column has its name: the row's year is not the unit of another year.
+        ("mart_rnd_level", "last_data_year", ANBERD_2019, "year"),
+    ],
+)
+def test_the_unit_is_that_of_the_row(bench: Workbench, mart: str, column: str, where: str, unit: str) -> None:
+    assert bench.explain(mart, column, where, verify=False).unit == unit
+
+
 def test_walked_figures_of_the_document(built: Home, bench: Workbench) -> None:
     """Every command of docs/explain.md gives the figure and the count of facts that are printed below it."""
     text = DOCUMENT.read_text(encoding="utf-8")

@@ -89,6 +89,14 @@ def test_rows_too_wide_for_a_table_are_records() -> None:
     assert sum("column_07" in line and "country_iso3" in line for line in shown[400]) == 1
 
 
+def test_a_long_text_has_room_or_is_a_record() -> None:
+    columns, row = ["claim_id", "finding_en", "reason", "note"], ["one", "word " * 90, "word " * 90, "word " * 90]
+    for width, is_record in ((120, True), (240, False)):
+        out = io.StringIO()
+        show_rows(Console(file=out, width=width), columns, [row], "table")
+        assert out.getvalue().startswith("row 1") is is_record
+
+
 def test_no_rows_are_a_table_of_names() -> None:
     out = io.StringIO()
     show_rows(Console(file=out, width=20), ["country_iso3", "year"], [], "table")

@@ -56,6 +56,9 @@ def test_the_models_unpack_themselves_and_ask_nobody(
     expect(page.get_by_role("heading", name="mart_market_biologic_share")).to_be_visible()
     expect(page.locator("text=How far Japan's medicine market is biologic").first).to_be_visible()
     screenshot("dbt-docs")
+    page.evaluate("location.hash = '#!/overview'")
+    expect(page.get_by_role("heading", name="Models of the biopharma warehouse")).to_be_visible()
+    screenshot("dbt-docs-overview")
     assert [request for request in seen.requests if not request.startswith("data:")] == [address]
     assert seen.errors == []
 

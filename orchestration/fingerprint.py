@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ingest.settings import PROJECT_ROOT, Settings
 
-ENGINES = ("duckdb", "polars", "dbt-core", "dbt-duckdb", "great-expectations")
+# What computes figures or judges them: another version makes another release, and the manifest names them.
+ENGINES = ("duckdb", "polars", "numpy", "SALib", "dbt-core", "dbt-duckdb", "great-expectations")
 
 _SUFFIXES = {".py", ".yml", ".yaml", ".csv", ".sql", ".md", ".po", ".j2", ".css", ".js", ".svg"}
 _MADE = {"__pycache__", "target", "logs", "dbt_packages"}

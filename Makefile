@@ -11,7 +11,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export DAGSTER_DISABLE_TELEMETRY = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-spark run test test-cluster test-spark chaos ui notebook lint format bench lock clean
+.PHONY: help env env-spark run test test-cluster test-spark chaos search ui notebook lint format bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-spark: $(READY) $(SPARK)/.ready ## Build the models on Spark (needs Java 17
 
 chaos: $(READY) ## Kill, starve and crowd the pipeline at length (about an hour)
 	@$(BIN)/python -m tests.chaos
+
+search: $(READY) ## Look for examples that break a property, twenty times as many as the suite has (some minutes)
+	@BIOPHARMA_SEARCH=20 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup -m hypothesis
 
 ui: $(READY) ## Open the Dagster UI on http://127.0.0.1:3000
 	@$(BIN)/biopharma ui

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from tests.built import Home
 
 from ingest.settings import PROJECT_ROOT, Settings
+
+# The suite says the same of the same code: examples of properties are drawn from a fixed seed. A search draws others,
+# as many times more as this says (`make search`); what it finds becomes an `@example` beside the correction.
+SEARCH = int(os.environ.get("BIOPHARMA_SEARCH", "0"))
+hypothesis.settings.register_profile("suite", derandomize=not SEARCH, database=None)
+hypothesis.settings.load_profile("suite")
 
 SHARED_DATA = Path(os.environ.get("BIOPHARMA_SHARED_DATA", PROJECT_ROOT.parent / "shared" / "data"))
 
@@ -120,7 +127,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest first where several processes run side by side."""
+    """Put the longest first where several processes run side by side; give a search its number of examples."""
+    for item in items if SEARCH else ():
+        test = getattr(item, "function", None)
+        if hypothesis.is_hypothesis_test(test):
+            # Hypothesis has no public way to change what a test's own decorator says.
+            own = test._hypothesis_internal_use_settings
+            test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=own.max_examples * SEARCH)
     if hasattr(config, "workerinput"):
         order = {group: place for place, group in enumerate(LONGEST)}
         items.sort(key=lambda item: order.get(_group(item.nodeid), len(order)))

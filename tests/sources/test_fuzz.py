@@ -1,11 +1,10 @@
 """Every parser over damaged real files: right rows or a named error, never wrong rows, never a library's traceback.
 
-With BIOPHARMA_FUZZ_EXAMPLES set, that many damages are tried on each cut instead of a few.
+A search (`make search`) tries more damages on each cut, and others each time.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -15,10 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ingest.source import discover
+from tests.conftest import SEARCH
 from tests.sources.fuzz_cases import CASES
 from tests.sources.fuzzing import Case, Damage, Outcome, checked, content_of, kinds_of, outcome
 
-EXAMPLES = int(os.environ.get("BIOPHARMA_FUZZ_EXAMPLES", "20"))
+EXAMPLES = 20 * max(1, SEARCH)
 
 
 @cache
@@ -44,6 +44,7 @@ def test_the_cut_itself_gives_rows(case: Case) -> None:
     assert sum(map(len, right.rows.values())) > 0
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_damaged_files_give_right_rows_or_a_named_error(case: Case) -> None:
     right = undamaged(case)
@@ -52,8 +53,6 @@ def test_damaged_files_give_right_rows_or_a_named_error(case: Case) -> None:
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
-        derandomize=True,
-        database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -658,6 +658,8 @@ def written(table: Table, path: Path, encoding: str = "utf-8") -> Path:
 
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damages(), encoding=st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16"]))
+# The flag, in full width.
+@example(damage=Damage("full_width", 0, 34), encoding="utf-8")
 def test_damaged_tables_give_right_rows_or_a_named_error(damage: Damage, encoding: str, tmp_path: Path) -> None:
     whole = load(CODE, written(table(), tmp_path / "comtrade_whole.csv")).tables[TABLE]
     right = {tuple(row) for row in whole.drop("locator", "file_sha256").rows()}

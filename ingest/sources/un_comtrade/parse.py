@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from ingest import trade
+from ingest.celltext import half_width
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -269,7 +270,7 @@ def _answer(file: SourceFile) -> pl.DataFrame:
         pl.col("period") == pl.concat_str("refYear", pl.col("refMonth").str.zfill(2))
     )
     estimated = (pl.col("isReported") == "false") & (pl.col("isAggregate") == "false")
-    flag = pl.col("legacyEstimationFlag")
+    flag = half_width(pl.col("legacyEstimationFlag"))
     return records.select(
         # A period that the year and month beside it contradict has no meaning.
         period=pl.when((annual | monthly).fill_null(False)).then("period"),
@@ -341,6 +342,7 @@ def _legacy_blocks(file: SourceFile) -> Iterator[pl.DataFrame]:
 
 def _legacy_rows(table: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
     breakdowns = ("2nd Partner Code", "Customs Proc. Code", "Mode of Transport Code")
+    flag = half_width(pl.col("Flag"))
     return table.select(
         period=pl.when(pl.col("Period").str.slice(0, 4) == pl.col("Year")).then("Period"),
         period_as_published="Period",
@@ -364,7 +366,7 @@ def _legacy_rows(table: pl.DataFrame, file: SourceFile) -> pl.DataFrame:
         ),
         # The flag is about quantity and weight (2, 4, or 6 for both), never about the value.
         status=pl.lit("reported"),
-        publisher_flags=pl.when(pl.col("Flag").fill_null("0") != "0").then(pl.format("Flag={}", "Flag")),
+        publisher_flags=pl.when(flag.fill_null("0") != "0").then(pl.format("Flag={}", flag)),
         is_blank=pl.all_horizontal(pl.col(LEGACY_HEADER).is_null()),
         locator=pl.format("line {}", "line"),
         file_name=pl.lit(file.name),

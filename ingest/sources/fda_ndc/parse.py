@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
+import numpy as np
 import polars as pl
 
 from ingest.celltext import day
@@ -69,19 +70,31 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
 
 
 def _batches(content: TextFile, blocks: Iterable[bytes], listed_on: date) -> Iterator[Parsed]:
-    # Of the lines of all blocks before, two hashes of 64 bits: lines that have both in common are the same.
-    seen = pl.DataFrame(schema={"line_hash": pl.UInt64, "id_hash": pl.UInt64})
+    lines = _Lines()
     for table in read_tables(blocks, _COLUMNS, content.file.name):
-        rows = table.rows.with_columns(
-            table.rows.select(_COLUMNS).hash_rows().alias("line_hash"), pl.col("PRODUCTID").hash().alias("id_hash")
-        )
-        if rows["line_hash"].is_duplicated().any():
+        yield _parsed(content, table, lines.new(table.rows), listed_on)
+
+
+class _Lines:
+    """The lines met so far, by two hashes of 64 bits: lines that have both in common are the same."""
+
+    def __init__(self) -> None:
+        # In the order of the first hash, so that one is found by halving; one pair of zeros is there from the start.
+        self._first, self._second = np.zeros(1, np.uint64), np.zeros(1, np.uint64)
+
+    def new(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Those of the rows that were not met before, each once."""
+        hashes = rows.select(_COLUMNS).hash_rows()
+        if hashes.is_duplicated().any():
             rows = rows.unique(subset=_COLUMNS, keep="first", maintain_order=True)
-        hashes = rows.select(seen.columns)
-        if hashes.join(seen, on=seen.columns, how="semi").height:
-            rows = rows.join(seen, on=seen.columns, how="anti", maintain_order="left")
-        seen = pl.concat([seen, hashes])
-        yield _parsed(content, table, rows, listed_on)
+            hashes = rows.select(_COLUMNS).hash_rows()
+        order = np.argsort(hashes.to_numpy())
+        first, second = hashes.to_numpy()[order], rows["PRODUCTID"].hash().to_numpy()[order]
+        at = np.searchsorted(self._first, first)
+        nearest = np.minimum(at, len(self._first) - 1)
+        is_known = (self._first[nearest] == first) & (self._second[nearest] == second)
+        self._first, self._second = np.insert(self._first, at, first), np.insert(self._second, at, second)
+        return rows.filter(~pl.int_range(pl.len()).is_in(order[is_known])) if is_known.any() else rows
 
 
 def _parsed(content: TextFile, table: TabTable, rows: pl.DataFrame, listed_on: date) -> Parsed:

@@ -57,8 +57,8 @@ class TextFile:
         with self._unpacked() as stream:
             encoding = _encoding(line_blocks(stream, size), self.file.name)
         with self._unpacked() as stream:
-            for block in line_blocks(stream, size):
-                yield _utf8(block, encoding, self.file.name)
+            for number, block in enumerate(line_blocks(stream, size)):
+                yield _utf8(block, encoding, self.file.name, is_first=number == 0)
 
     @contextmanager
     def _unpacked(self) -> Iterator[IO[bytes]]:
@@ -149,11 +149,11 @@ def _encoding(blocks: Iterable[bytes], name: str) -> str:
     return "utf-8"
 
 
-def _utf8(block: bytes, encoding: str, name: str) -> bytes:
-    """Text of an encoding of :func:`_encoding` in UTF-8, without the mark of byte order."""
-    _require_text(block, name, is_first=False)
+def _utf8(block: bytes, encoding: str, name: str, *, is_first: bool = True) -> bytes:
+    """Text of an encoding of :func:`_encoding` in UTF-8, without the mark of byte order that the first may have."""
+    _require_text(block, name, is_first=is_first)
     if encoding == "utf-8":
-        return block.removeprefix(codecs.BOM_UTF8)
+        return block.removeprefix(codecs.BOM_UTF8) if is_first else block
     # One byte is one letter, so that the text can be cut anywhere; most pieces are ASCII, and stay as they are.
     pieces = (block[start : start + _PIECE] for start in range(0, len(block), _PIECE))
     try:

@@ -80,6 +80,10 @@ def test_the_encoding_is_that_of_the_whole_text(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes(b"A\n\xc2\xae\n\xe4\n")
     file = open_text(in_hand(tmp_path / "t.txt"), "t.txt")
     assert b"".join(file.blocks(1)).decode() == file.read().decode() == "A\n\xc2\xae\n\xe4\n"
+    # A mark of byte order is one at the beginning only.
+    (tmp_path / "t.txt").write_bytes("\ufeffA\n\ufeff\xe4\n".encode())
+    file = open_text(in_hand(tmp_path / "t.txt"), "t.txt")
+    assert b"".join(file.blocks(1)).decode() == file.read().decode() == "A\n\ufeff\xe4\n"
     for last in (b"\x00", b"\x81\xe4"):
         (tmp_path / "t.txt").write_bytes(b"A\n\xc2\xae\n" + last)
         with pytest.raises(LayoutError, match=r"zero bytes|neither"):

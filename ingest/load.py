@@ -72,9 +72,12 @@ def load_files(
     """Archive, gate, parse and commit the files of one edition; returns its commit record.
 
     A file that fails its gate, or an edition that cannot be parsed, is put into quarantine whole with the
-    reason and the error is raised again; the editions before it stand.
+    reason and the error is raised again; the editions before it stand. A path without a file is a slip of whoever
+    typed it: SourceError says so, and nothing is kept.
     """
     archive = Archive(settings.archive)
+    for path in paths:
+        _require_file(path)
     try:
         found = in_hand(source, paths)
     except IngestError as error:
@@ -518,9 +521,17 @@ def make_edition_id(published_on: date, hashes: Sequence[str]) -> str:
     return f"{published_on.isoformat()}.{digest[:8]}"
 
 
-def _in_hand(path: Path) -> SourceFile:
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise SourceError(
+            "this is a folder", file=str(path), remedy="Name the files in it: all files of one edition."
+        )
     if not path.is_file():
         raise SourceError("there is no such file", file=str(path), remedy="Check the path.")
+
+
+def _in_hand(path: Path) -> SourceFile:
+    _require_file(path)
     return SourceFile(path=path, name=path.name, sha256=sha256_of(path))
 
 

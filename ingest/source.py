@@ -310,11 +310,12 @@ def discover() -> dict[str, Source]:
 
 
 def get(code: str) -> Source:
-    """The source of that code; raises SourceError with the nearest codes if there is none."""
+    """The source of that code; raises SourceError with the nearest codes, if any is near, where there is none."""
     sources = discover()
     if code not in sources:
         import difflib
 
-        near = difflib.get_close_matches(code, sources, n=3) or sorted(sources)
-        raise SourceError(f"there is no source {code!r}", remedy=f"Did you mean {', '.join(near)}?")
+        near = difflib.get_close_matches(code, sources, n=3)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "See the sources: biopharma sources."
+        raise SourceError(f"there is no source {code!r}", remedy=remedy)
     return sources[code]

@@ -240,7 +240,8 @@ def query(
 @app.command()
 def describe(
     table: Annotated[
-        str | None, typer.Argument(help="A mart, or `schema.table` of any published table; default: list the marts.")
+        str | None,
+        typer.Argument(help="A mart, `schema.table` of any published table, or a schema; default: list the marts."),
     ] = None,
     release: ReleaseOption = None,
 ) -> None:
@@ -251,12 +252,13 @@ def describe(
 
     with reader.open_release(reader.release_dir(Settings.from_env(), release)) as connection:
         asked = shells.Shell(connection, terminal.console())
-        if table is None:
-            asked.tables()
+        if table is None or table in reader.SEARCHED:
+            asked.tables(table or "marts")
         elif asked.names.find(table) is None:
             raise RunError(
                 f"there is no table {table!r}",
-                remedy="See the marts: biopharma describe; a wording: biopharma query \"from search('...')\".",
+                remedy="See what there is: biopharma describe, biopharma describe vocabulary (or another schema), "
+                "biopharma query \"from search('...')\".",
             )
         else:
             asked.describe(table)

@@ -51,7 +51,7 @@ def export(directory: Path, table: str, form: Form, target: Path) -> Exported:
         if not found:
             raise RunError(
                 f"there is no table {schema}.{name}",
-                remedy='See what there is: biopharma query "select schema_name, table_name from catalog.tables".',
+                remedy="See what there is: biopharma describe, or biopharma describe SCHEMA.",
             )
         frame = _frame(connection, f'select * from "{schema}"."{name}"')
         columns = _frame(

@@ -45,7 +45,7 @@ def release_dir(settings: Settings, release_id: str | None = None) -> Path:
         raise ReleaseError(
             f"there is no release {release_id}",
             file=str(settings.releases),
-            remedy="See the releases: biopharma status.",
+            remedy="See the releases: biopharma releases.",
         )
     return path
 

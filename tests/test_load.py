@@ -54,6 +54,16 @@ def write(path: Path, text: str) -> Path:
 GOOD = "entity_code,value\nJPN,1.5\nUSA,2.5\n"
 
 
+def test_a_mistyped_path_is_said_and_kept_nowhere(tmp_path: Path, settings: Settings, source: Source) -> None:
+    there = write(tmp_path / "t.csv", GOOD)
+    for path, problem in ((tmp_path / "u.csv", "there is no such file"), (tmp_path, "this is a folder")):
+        with pytest.raises(SourceError, match=problem) as error:
+            load_files(settings, source, [there, path])
+        assert error.value.file == str(path)
+    assert not settings.quarantine.exists()
+    assert not settings.archive.exists()
+
+
 def test_a_file_becomes_an_edition(tmp_path: Path, settings: Settings, source: Source) -> None:
     record = load_files(settings, source, [write(tmp_path / "t.csv", GOOD)], published_on=date(2025, 3, 1))
     assert record.row_count == record.rows_read == 2

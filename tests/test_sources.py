@@ -72,3 +72,12 @@ def test_ingest_and_data_quality_never_import_dagster() -> None:
             text = path.read_text(encoding="utf-8")
             assert "import dagster" not in text and "from dagster" not in text, path
             assert "from orchestration" not in text and "import orchestration" not in text, path
+
+
+def test_an_unknown_source_is_named_with_what_is_near() -> None:
+    with pytest.raises(SourceError) as near:
+        source.get("ecb_fxx")
+    assert near.value.remedy == "Did you mean ecb_fx?"
+    with pytest.raises(SourceError) as far:
+        source.get("qqqq")
+    assert far.value.remedy == "See the sources: biopharma sources."

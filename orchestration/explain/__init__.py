@@ -222,8 +222,8 @@ class Workbench:
             differing = [name for name in grain if len({repr(row[name]) for row in found}) > 1]
             first = sql_condition({name: found[0][name] for name in grain})
             raise ExplainError(
-                f"{count:,} rows of {mart} have {where or 'no condition at all'}; "
-                f"they differ in {', '.join(differing)}",
+                (f"{count:,} rows of {mart} have {where}" if where else f"{mart} has {count:,} rows")
+                + f"; they differ in {', '.join(differing)}",
                 remedy=f'Explain one of them; the first: --where "{first}".',
             )
         return {name: found[0][name] for name in grain}, found[0][column]
@@ -538,7 +538,7 @@ def _condition(where: str | None) -> str:
         parsed = sqlglot.parse_one(where, dialect="duckdb", into=sqlglot.exp.Condition)
     except sqlglot.errors.SqlglotError as error:
         raise ExplainError(
-            f"the condition is no expression: {str(error).splitlines()[0]}",
+            f"the condition is no expression: {where}",
             remedy="Write it as after WHERE in SQL, for example: country_iso3 = 'JPN' and year = 2019.",
         ) from error
     return f"({parsed.sql('duckdb')})"

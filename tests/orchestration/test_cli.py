@@ -62,6 +62,7 @@ def test_describe_lists_the_marts_and_says_what_one_is(built: Home, biopharma: C
     listed = biopharma(built.settings, "describe").out
     assert marts
     assert all(f"marts.{name} " in listed for (name,) in marts)
+    assert "vocabulary.series_caveat " in biopharma(built.settings, "describe", "vocabulary").out
     told = biopharma(built.settings, "describe", "mart_rnd_level").out
     assert "Key: country_iso3" in told
     assert all(f" {name} " in told for (name,) in columns)

@@ -171,7 +171,7 @@ def test_statements_lead_through_other_marts(bench: Workbench) -> None:
             "rows of mart_rnd_level have year = 2019",
             'the first: --where "',
         ),
-        ("mart_rnd_level", "rnd_lcu", None, "no condition at all", 'the first: --where "'),
+        ("mart_rnd_level", "rnd_lcu", None, "rows; they differ in country_iso3, year", 'the first: --where "'),
         ("mart_rnd_level", "rnd_lcu", "yeer = 2019", "cannot be evaluated", "country_iso3"),
         ("mart_rnd_level", "rnd_lcu", "year = 2019; drop table x", "no expression", "as after WHERE"),
         ("mart_rnd_level", "rnd_lcu", "year in (select", "no expression", "as after WHERE"),

@@ -118,7 +118,8 @@ def show_release(out: Console, directory: Path) -> None:
         show_quality(out, connection)
     database = directory / reader.DATABASE
     out.print(f"\nWarehouse: {escape(str(database))} (release {directory.name}, read-only)")
-    out.print(f'Query it:  {_command()} query "select * from mart_policy_claim_check"', markup=False)
+    asked = "select claim_id, verdict, verdict_reason from mart_policy_claim_check"
+    out.print(f'Query it:  {_command()} query "{asked}"', markup=False)
     out.print(f"           or: duckdb.connect({str(database)!r}, read_only=True)", markup=False)
     out.print(f"Lineage:   {_command()} ui   (make ui)", markup=False)
     page = directory / site.FOLDER / site.FRONT

@@ -245,7 +245,7 @@ def describe(
     ] = None,
     release: ReleaseOption = None,
 ) -> None:
-    """Say what a table is: one row per what, sources and licences, and every column with its unit and meaning."""
+    """Say what a table is: its rows, sources and licences, and each column with unit, meaning and, if few, values."""
     from orchestration import reader, terminal
     from orchestration import shell as shells
     from orchestration.errors import RunError

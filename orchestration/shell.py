@@ -6,6 +6,7 @@ A statement ends with a semicolon and may run over several lines. What begins wi
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -42,6 +43,10 @@ _AFTER_FROM = re.compile(r"\b(?:from|join|describe|summarize)\s+[\w.]*$", re.IGN
 _NO_ALIAS = frozenset({"where", "group", "order", "join", "left", "inner", "full", "cross", "limit", "on", "qualify"})
 _QUOTED = re.compile(r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*\"""", re.DOTALL)
 _ROWS = 200
+# Of a table of no more rows than this, `describe` shows the values of columns that have few and short ones.
+_LOOKED_THROUGH, _FEW_VALUES, _LIST_LENGTH = 1_000_000, 12, 200
+# Columns that say on what a row rests.
+_LISTS = frozenset({"definition_ids", "source_codes", "edition_ids", "edition_id", "file_sha256"})
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,10 @@ class Shell:
                 self.tables,
                 "[WORD]: marts with what they are for; all tables of a schema, or that hold a word",
             ),
-            ".describe": (self.describe, "TABLE: rows, sources, licences, and every column with unit and meaning"),
+            ".describe": (
+                self.describe,
+                "TABLE: rows, sources, licences, and every column with unit, meaning and, if few, values",
+            ),
             ".example": (self._example, "TABLE: a documented query on it, and its answer"),
             ".from": (self._from, "MART[.COLUMN]: the publishers' columns that it is made from"),
             ".search": (self._search, "WORDING: tables, columns, publishers' columns, definitions and sources"),
@@ -292,7 +300,7 @@ class Shell:
         )
 
     def describe(self, name: str) -> None:
-        """Print what a table is: description, rows, key, sources, licences, and its columns with unit and meaning."""
+        """Print what a table is: description, rows, key, sources, licences; columns with unit, meaning and values."""
         schema, table = self._table(name)
         [(text, rows, year, key, sources, licences)] = self._connection.execute(
             "select description, row_count, last_data_year, key_columns, source_codes, licences "
@@ -310,14 +318,30 @@ class Shell:
         ):
             if value:
                 self._out.print(f"{head}: {value}", markup=False, highlight=False)
+        values = self._values(schema, table) if rows <= _LOOKED_THROUGH else {}
         self._ask(
             "with shown as (from catalog.columns where schema_name = ? and table_name = ?) "
             "select column_name, lower(data_type) as type, "
             "case when unit in (select column_name from shown where data_type = 'VARCHAR') then 'see ' || unit "
-            "else unit end as unit, description from shown order by position",
-            [schema, table],
+            'else unit end as unit, description, cast(?::json ->> column_name as varchar) as "values" '
+            "from shown order by position",
+            [schema, table, json.dumps(values)],
             quiet=True,
         )
+
+    def _values(self, schema: str, table: str) -> dict[str, str]:
+        """The values of the text columns of a table that have few and short ones."""
+        names = [name for name, kind in self.names.columns[schema, table] if kind == "varchar" and name not in _LISTS]
+        if not names:
+            return {}
+        counts = ", ".join(f'count(distinct "{name}")' for name in names)
+        [numbers] = self._connection.execute(f'select {counts} from "{schema}"."{table}"').fetchall()
+        few = [name for name, number in zip(names, numbers, strict=True) if 0 < number <= _FEW_VALUES]
+        if not few:
+            return {}
+        lists = ", ".join(f'string_agg(distinct "{name}", \', \' order by "{name}")' for name in few)
+        [texts] = self._connection.execute(f'select {lists} from "{schema}"."{table}"').fetchall()
+        return {name: text for name, text in zip(few, texts, strict=True) if len(text) <= _LIST_LENGTH}
 
     def _example(self, name: str) -> None:
         schema, table = self._table(name)

@@ -99,7 +99,11 @@ def test_nothing_can_be_changed_or_reached(session: tuple[shell.Shell, io.String
         (".tables", ("marts.mart_rnd_level",)),
         (".tables vocabulary", ("vocabulary.definition",)),
         (".describe mart_rnd_level", ("Key: country_iso3", "Licences: ", "oecd_anberd", "rnd_usd_ppp_2015")),
+        (".describe mart_rnd_level", ("gdp_share, international_statistics",)),
         (".describe facts.claim", ("statement_en",)),
+        # A table without rows, and one whose unit is another in each row.
+        (".describe facts.trial", ("Rows: 0",)),
+        (".describe mart_sales_by_origin", ("see currency",)),
         (".example mart_rnd_growth", ("from mart_rnd_growth",)),
         (".from mart_market_biologic_share.sales_jpy", ("mhlw_ndb", "薬価", "sales_observation.value")),
         (".from mart_rnd_level", ("OBS_VALUE",)),

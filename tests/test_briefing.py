@@ -134,6 +134,7 @@ def test_yen_as_a_japanese_document_writes_it(value: float, written: str) -> Non
 @pytest.mark.parametrize(
     ("column", "value", "english", "japanese"),
     [
+        ("value_points", 0.0022205, "+0.22 pp", "+0.22ポイント"),
         ("share_sales", 0.12345, "12.3 %", "12.3%"),
         ("cagr_real", -0.028, "-2.8 %", "-2.8%"),
         ("fiscal_year", 2019, "2019", "2019"),

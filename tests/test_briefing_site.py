@@ -189,6 +189,11 @@ def test_no_interval_is_hidden(built: Home, pages: dict[str, html.HtmlElement]) 
     assert len(wide) == open_ended
 
 
+def test_a_difference_of_shares_is_no_share(pages: dict[str, html.HtmlElement]) -> None:
+    for name, written in (("en/country-jpn.html", "+0.22\u00a0pp"), ("ja/country-jpn.html", "+0.22ポイント")):
+        assert written in pages[name].text_content()
+
+
 def test_charts_of_japanese_pages_speak_japanese(pages: dict[str, html.HtmlElement]) -> None:
     names = re.compile(r"[\d.,+\-−%–~ kM]+$")
     for theme in catalogue.THEMES:

@@ -417,8 +417,11 @@ class View:
     def cell(self, row: Row, column: str) -> Markup:
         """A cell of a table."""
         value = row[column]
-        if column == "value" and value is not None and str(row.get("unit_text", "")).startswith("share"):
-            return escape(number("value_share", value, self.language))
+        unit = str(row.get("unit_text", ""))
+        if column == "value" and value is not None and unit.startswith("share"):
+            # Of two shares the difference is no share of anything.
+            kind = "value_points" if unit.endswith("(difference)") else "value_share"
+            return escape(number(kind, value, self.language))
         return self.site.texts.value(column, value, self.language)
 
     def is_numeric(self, answer: Answer, column: str) -> bool:

@@ -228,6 +228,8 @@ def number(column: str, value: Any, language: str) -> str:
         return str(value)
     if column.startswith(("growth", "cagr", "loglinear")) or "_growth_" in column:
         return f"{100 * value:+.1f}\u00a0%" if language == "en" else f"{100 * value:+.1f}%"
+    if column.endswith("_points"):
+        return f"{100 * value:+.2f}\u00a0pp" if language == "en" else f"{100 * value:+.2f}ポイント"
     if "share" in column or column.startswith(("coverage", "ratio_of")):
         return f"{100 * value:.1f}\u00a0%" if language == "en" else f"{100 * value:.1f}%"
     if column.endswith("_jpy"):

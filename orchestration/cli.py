@@ -223,7 +223,8 @@ def query(
         opened = remote.open_release(Remote(place), release)
     with opened as connection:
         try:
-            result = connection.execute(text)
+            if (result := reader.ask(connection, text)) is None:
+                raise RunError("the query is empty", remedy='For example: biopharma query "from mart_rnd_level".')
             columns = [column[0] for column in result.description or []]
             rows = result.fetchmany(shown + 1) if shown else result.fetchall()
         except duckdb.Error as error:
@@ -415,10 +416,13 @@ def quarantine(
     """List files and rows that could not be taken, with the reason; after a correction, load them again."""
     settings = Settings.from_env()
     from ingest import quarantine as held
+    from ingest.source import get
     from orchestration import pipeline, terminal
     from orchestration.text import rows_text
 
     out = terminal.console()
+    if source is not None:
+        get(source)
     if discard is not None:
         held.discard(settings, discard)
         out.print(f"{discard} is deleted.")

@@ -5,9 +5,10 @@ Imports DuckDB and the standard library only, so that a query answers at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -69,6 +70,14 @@ def open_release(directory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def ask(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] = ()
+) -> duckdb.DuckDBPyConnection | None:
+    """The result of a text of SQL; None where it holds no statement but blanks and remarks. Raises duckdb.Error."""
+    # DuckDB's types do not say that it returns None then.
+    return connection.execute(sql, list(parameters))
 
 
 def close_off(connection: duckdb.DuckDBPyConnection, directory: Path | None = None) -> None:

@@ -244,7 +244,8 @@ class Shell:
 
     def _ask(self, sql: str, parameters: list[Any] | None = None, *, quiet: bool = False) -> None:
         started = time.perf_counter()
-        result = self._connection.execute(sql, parameters or [])
+        if (result := reader.ask(self._connection, sql, parameters or [])) is None:
+            return
         columns = [column[0] for column in result.description or []]
         rows = result.fetchmany(self.rows + 1) if self.rows else result.fetchall()
         took = time.perf_counter() - started

@@ -46,6 +46,13 @@ def test_query_limit_is_said(built: Home, biopharma: Command) -> None:
     assert len(everything.out.splitlines()) == 1001
 
 
+@pytest.mark.parametrize("sql", ["", " ; ", "/* a remark */"])
+def test_a_query_without_a_statement_says_so(built: Home, biopharma: Command, sql: str) -> None:
+    called = biopharma(built.settings, "query", sql)
+    assert called.code == 1
+    assert "the query is empty" in called.err
+
+
 def test_query_error_is_one_message(built: Home, biopharma: Command) -> None:
     called = biopharma(built.settings, "query", "select no_such_column from mart_rnd_level")
     assert called.code == 1
@@ -321,3 +328,9 @@ def test_a_mistyped_command_is_guessed(settings: Settings, biopharma: Command) -
     called = biopharma(settings, "qurey")
     assert called.code == 2
     assert "query" in called.err
+
+
+def test_the_quarantine_of_an_unknown_source_is_a_mistake(built: Home, biopharma: Command) -> None:
+    called = biopharma(built.settings, "quarantine", "ecb_fxx")
+    assert called.code == 1
+    assert "Did you mean ecb_fx?" in called.err

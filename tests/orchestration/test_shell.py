@@ -116,6 +116,7 @@ def test_nothing_can_be_changed_or_reached(session: tuple[shell.Shell, io.String
         (".timer maybe", ("neither on nor off",)),
         ("selekt 1;", ("syntax error", ".describe")),
         (";", ()),
+        ("-- a remark and nothing else;", ()),
     ],
 )
 def test_commands(session: tuple[shell.Shell, io.StringIO], command: str, words: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ import yaml
 from ingest import plain_yaml
 from ingest.settings import PROJECT_ROOT
 from orchestration.errors import ReleaseError
+from orchestration.text import rows_text
 
 DEPRECATIONS = PROJECT_ROOT / "dbt_project" / "deprecations.yml"
 
@@ -318,7 +319,7 @@ def _definitions(
         )
         if added or removed:
             lines.append(
-                f"reviewed table `{table}`: {added:,} rows new or changed, {removed:,} rows gone or changed."
+                f"reviewed table `{table}`: {rows_text(added)} new or changed, {rows_text(removed)} gone or changed."
             )
     return lines
 

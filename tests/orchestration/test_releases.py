@@ -61,7 +61,7 @@ def test_figures_that_changed_came_and_went_are_told_by_key(small: Settings) -> 
     assert change.after == 0.5
     assert by_table["mart_policy_claim_check"].changed == 1
     assert [headline.claim_id for headline in diff.headlines] == ["meti_2021_overseas_share"]
-    assert diff.definitions == ["reviewed table `country`: 1 rows new or changed, 1 rows gone or changed."]
+    assert diff.definitions == ["reviewed table `country`: 1 row new or changed, 1 row gone or changed."]
     notes = (made.path / release.NOTES).read_text()
     assert "- `mart_rnd_level`: 0 rows added, 1 row removed, 1 row changed." in notes
     assert f"share_gdp {change.before:.7g} -> 0.5" in notes

@@ -334,6 +334,7 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     are the United States, single countries, all but the United States (XUS) and the world (WLD). Where a product is
     stated for the United States and the rest only, the world is their sum, computed. Where the products of a
     company's year still exceed its revenue, groups and products could not be told apart: the products are rejected.
+    Where a single market does, the company's revenue and that of all its markets are.
     """
     result = Assembled(pl.DataFrame())
     revenue = facts.filter(pl.col("concept").is_in(REVENUE_CONCEPTS))
@@ -345,7 +346,9 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     products = usable.filter(pl.col("product").is_not_null())
     result.leave_out("by_segment", usable.height - totals.height - products.height)
     company, markets = _company_totals(totals, result)
-    result.rows = _total_rows(pl.concat([company, markets]))
+    stated = _with_contradiction(pl.concat([company, markets]))
+    result.rejected = _refused(stated.filter(pl.col("reason").is_not_null()))
+    result.rows = _total_rows(stated.filter(pl.col("reason").is_null()).drop("reason"))
     if not products.height:
         # As in company facts, which have no dimensions.
         return result
@@ -354,13 +357,7 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     cells = cells.join(roles, on=["accession", "product", "group"], how="left", maintain_order="left")
     cells = cells.join(reasons, on=["accession", "period_end", "market_iso3"], how="left", maintain_order="left")
     is_refused = pl.col("reason").is_not_null() & (pl.col("role") == "leaf")
-    result.rejected = cells.filter(is_refused).select(
-        pl.lit("sales_observation").alias("table_name"),
-        "file_name",
-        "locator",
-        "reason",
-        pl.format("{} {} {} {}", "filer_name", "dimensions", "period_end", "value").alias("raw"),
-    )
+    result.rejected = pl.concat([result.rejected, _refused(cells.filter(is_refused))])
     kept = cells.filter(~is_refused)
     segments = pl.col("group").str.to_lowercase().str.replace_all(r"[^a-z0-9/]", "").str.split("/")
     is_other_trade = segments.list.eval(pl.element().is_in(NO_MEDICINE_SEGMENTS)).list.any()
@@ -368,6 +365,32 @@ def sales_rows(facts: pl.DataFrame) -> Assembled:
     result.leave_out("not_a_medicine", kept.height - medicines.height)
     result.rows = pl.concat([result.rows, _product_rows(medicines)])
     return result
+
+
+def _with_contradiction(totals: pl.DataFrame) -> pl.DataFrame:
+    """Totals with `reason`, which says where a market's revenue is more than the company's in the same filing.
+
+    One of the two is not what it seems to be, and nothing tells which: none of that filing's year is taken.
+    """
+    is_world = pl.col("market_iso3") == rollup.WORLD
+    of_year = [*_FILER_YEAR, "accession"]
+    whole = pl.col("value").filter(is_world).first().over(of_year)
+    largest = pl.col("value").filter(~is_world).max().over(of_year)
+    return totals.with_columns(
+        pl.when((whole > 0) & (largest > REVENUE_TOLERANCE * whole))
+        .then(pl.format("a market has {}% of the company's revenue", (100 * largest / whole).round().cast(pl.Int64)))
+        .alias("reason")
+    )
+
+
+def _refused(facts: pl.DataFrame) -> pl.DataFrame:
+    return facts.select(
+        pl.lit("sales_observation").alias("table_name"),
+        "file_name",
+        "locator",
+        "reason",
+        pl.format("{} {} {} {}", "filer_name", "dimensions", "period_end", "value").alias("raw"),
+    )
 
 
 def _by_role(dimensions: pl.Series) -> pl.DataFrame:

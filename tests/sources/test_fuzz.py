@@ -63,3 +63,28 @@ def test_damaged_files_give_right_rows_or_a_named_error(case: Case) -> None:
         assert problem is None, f"{case.id} after {damage}: {problem}"
 
     run()
+
+
+# What searches have found, and the correction that stands against it.
+FOUND = [
+    # A fact that lost its dimensions passed for the company's revenue, which its markets then exceeded.
+    ("sec_fsds-text", Damage("blank_cell", 0, 8, 6)),
+]
+
+
+@pytest.mark.parametrize(("case_id", "damage"), FOUND)
+def test_what_was_found_is_found_again(case_id: str, damage: Damage, tmp_path: Path) -> None:
+    (case,) = (case for case in CASES if case.id == case_id)
+    problem = checked(case, damage, undamaged(case), tmp_path)
+    assert problem is None, f"{case.id} after {damage}: {problem}"
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "cut_last" in kinds_of(case)], ids=lambda case: case.id)
+def test_a_figure_cut_off_at_the_end_of_a_file_is_none(case: Case, tmp_path: Path) -> None:
+    """Wherever the last line ends, from its line break to its twelfth last character."""
+    right = undamaged(case)
+    for cut in range(12):
+        folder = tmp_path / str(cut)
+        folder.mkdir()
+        problem = checked(case, Damage("cut_last", 0, cut, 0), right, folder)
+        assert problem is None, f"{case.id} without its last {cut + 1} characters: {problem}"

@@ -120,6 +120,9 @@ def trim(tables: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
 def _read(file: SourceFile) -> pl.DataFrame:
     content = file.path.read_bytes()
     require_even_rows(content, file.name)
+    # The last column is the figure: without the end of its line, it may lack digits.
+    if not content.endswith(b"\n"):
+        _fail(file.name, "the last line does not end: the file is cut off", "Fetch it again.")
     try:
         frame = pl.read_csv(io.BytesIO(content), infer_schema=False, encoding="utf8")
     except pl.exceptions.PolarsError as error:

@@ -300,7 +300,7 @@ VERDICTS = {
     "meti_2021_japan_sales_rising": "supported",
     "meti_2021_overseas_share": "consistent_other_scope",
     "meti_2021_rnd_west_rising": "not_uniform",
-    "meti_2021_rnd_china_rising": "supported",
+    "meti_2021_rnd_china_rising": "consistent_other_scope",
     "meti_2021_rnd_japan_sluggish": "supported_dated",
     "meti_2021_biologics_competitiveness": "supported_dated",
     "meti_2021_diagnostics_competitiveness": "not_checkable",

@@ -68,3 +68,11 @@ class LakeError(IngestError):
 
 class SettingsError(IngestError):
     """A setting in the environment has a value that is none."""
+
+
+class RemoteError(IngestError):
+    """A place far away cannot be used, or does not hold what its manifest says."""
+
+
+class UnreachableError(RemoteError):
+    """A place far away does not answer, or refuses what was asked of it; it may be there again at the next try."""

@@ -27,7 +27,8 @@ class Settings:
 
     `memory_limit` is handed to DuckDB (build and expectations alike) and to Polars, `threads` to DuckDB.
     `audience` is public or private: figures whose licence forbids passing them on enter private releases only.
-    `keep_releases` newest releases are kept, and all that are younger than `keep_days` days.
+    `keep_releases` newest releases are kept, and all that are younger than `keep_days` days. `remote` is the address
+    of a place (s3://bucket/folder, file:///folder) that is the home of the warehouse: this disk holds a copy then.
     """
 
     home: Path
@@ -36,11 +37,12 @@ class Settings:
     audience: str = "public"
     keep_releases: int = 10
     keep_days: int = 30
+    remote: str | None = None
 
     @classmethod
     def from_env(cls) -> Settings:
         """Settings from BIOPHARMA_HOME (default: `var` in the checkout), BIOPHARMA_MEMORY, BIOPHARMA_THREADS,
-        BIOPHARMA_AUDIENCE, BIOPHARMA_KEEP_RELEASES and BIOPHARMA_KEEP_DAYS.
+        BIOPHARMA_AUDIENCE, BIOPHARMA_KEEP_RELEASES, BIOPHARMA_KEEP_DAYS and BIOPHARMA_REMOTE.
 
         Raises SettingsError for a value that is none.
         """
@@ -56,6 +58,7 @@ class Settings:
             audience=audience,
             keep_releases=_number("BIOPHARMA_KEEP_RELEASES", 10),
             keep_days=_number("BIOPHARMA_KEEP_DAYS", 30, least=0),
+            remote=os.environ.get("BIOPHARMA_REMOTE") or None,
         )
 
     @property

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -42,6 +43,9 @@ edition_app = typer.Typer(no_args_is_help=True, help="Work on the bundled editio
 app.add_typer(source_app, name="source")
 app.add_typer(edition_app, name="edition")
 
+NoRemote = Annotated[
+    bool, typer.Option("--no-remote", help="With what is on this disk only: BIOPHARMA_REMOTE is left alone.")
+]
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 ReleaseOption = Annotated[
     str | None, typer.Option("--release", help="Number of a release; default: the current one.")
@@ -60,9 +64,10 @@ def run(
         ),
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Without Dagster: the run is not shown in the UI.")] = False,
+    no_remote: NoRemote = False,
 ) -> None:
     """Load, check, build and publish everything, then print what the published warehouse says."""
-    settings = Settings.from_env()
+    settings = _settings(no_remote=no_remote)
     from orchestration import reader, terminal
     from orchestration.retention import withdrawals
 
@@ -90,6 +95,8 @@ def run(
         )
     if day is not None:
         word += f"; it is as of {day} and not the current one (biopharma query --release {report.release_id})"
+    if report.elsewhere is not None:
+        terminal.show_elsewhere(out, report.elsewhere)
     out.print(f"\n[bold green]Done in {time.perf_counter() - started:.1f} s:[/] {word}.")
 
 
@@ -124,15 +131,17 @@ def load(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Where the files do not tell it."),
     ] = None,
+    *,
     force: Annotated[bool, typer.Option("--force", help="Parse also what is committed already.")] = False,
     accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_CHANGES)] = False,
+    no_remote: NoRemote = False,
 ) -> None:
     """Archive a publisher's files and commit them as a live edition; the next run builds on it."""
     from orchestration import pipeline, terminal
     from orchestration.text import rows_text
 
     edition = pipeline.load_files(
-        Settings.from_env(),
+        _settings(no_remote=no_remote),
         source,
         files,
         published_on=_day(published_on),
@@ -156,6 +165,7 @@ def fetch(
         typer.Argument(metavar="[SOURCE]...", help="Codes of sources (biopharma sources); default: all that can be."),
     ] = None,
     accept_changes: Annotated[bool, typer.Option("--accept-changes", help=_CHANGES)] = False,
+    no_remote: NoRemote = False,
 ) -> None:
     """Fetch publishers' current files, archive them and commit them as live editions; the next run builds on them."""
     from ingest.source import discover
@@ -163,7 +173,8 @@ def fetch(
     from orchestration.errors import PartlyFetchedError
     from orchestration.text import rows_text
 
-    settings, out, errors = Settings.from_env(), terminal.console(), terminal.console(stderr=True)
+    settings = _settings(no_remote=no_remote)
+    out, errors = terminal.console(), terminal.console(stderr=True)
     chosen = codes or [code for code, source in discover().items() if source.has_connector]
     outcomes: list[terminal.Fetch] = []
     for code in chosen:
@@ -424,7 +435,7 @@ def quarantine(
     if source is not None:
         get(source)
     if discard is not None:
-        held.discard(settings, discard)
+        pipeline.discard(settings, discard)
         out.print(f"{discard} is deleted.")
         return
     if replay:
@@ -518,11 +529,9 @@ def rollback(
 ) -> None:
     """Withdraw the current release: readers get an earlier one until new data, code or --force make another."""
     settings = Settings.from_env()
-    from orchestration import retention, terminal
-    from orchestration.lock import exclusive
+    from orchestration import pipeline, terminal
 
-    with exclusive(settings, "a rollback"):
-        made = retention.rollback(settings, to, reason=reason)
+    made = pipeline.rollback(settings, to, reason=reason)
     terminal.console().print(f"Release {made.release_id} is current. The withdrawn one is kept: biopharma releases.")
 
 
@@ -538,8 +547,9 @@ def push(
     from ingest.remote import Remote
     from orchestration import remote, terminal
 
-    place = Remote.from_env(url)
-    done = remote.push(Settings.from_env(), place, with_release=not data_only)
+    settings = Settings.from_env()
+    place = Remote.of(settings, url)
+    done = remote.push(settings, place, with_release=not data_only)
     terminal.console().print(f"{done.files} files ({done.size_bytes / 1e6:.1f} MB) copied to {place.url}.")
 
 
@@ -555,12 +565,15 @@ def pull(
     from ingest.remote import Remote
     from orchestration import remote, terminal
 
-    place, out = Remote.from_env(url), terminal.console()
+    settings, out = Settings.from_env(), terminal.console()
+    place = Remote.of(settings, url)
     if release_to is not None:
         out.print(f"Release in {remote.pull_release(place, release_to)}.", soft_wrap=True)
         return
-    done = remote.pull(Settings.from_env(), place, with_release=not data_only)
-    out.print(f"{done.files} files ({done.size_bytes / 1e6:.1f} MB) copied from {place.url}.")
+    done = remote.pull(settings, place, with_release=not data_only)
+    out.print(done.told())
+    for warning in done.warnings():
+        out.print(warning, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -759,6 +772,11 @@ def _arrange(menu: dict[str, dict[str, str]]) -> None:
 
 
 _arrange(_MENU)
+
+
+def _settings(*, no_remote: bool) -> Settings:
+    settings = Settings.from_env()
+    return replace(settings, remote=None) if no_remote else settings
 
 
 def _day(value: datetime | None) -> date | None:

@@ -55,6 +55,7 @@ def examine(settings: Settings | None = None, *, port: int = 3000) -> list[Findi
         _lake,
         _work_file,
         _release,
+        _remote,
         _sources,
         _quarantine,
         _dagster,
@@ -257,6 +258,25 @@ def _release(settings: Settings) -> Iterator[Finding]:
         yield Finding("wrong", "release", f"release {now.release_id}: {error.problem}", "biopharma rollback")
         return
     yield Finding("fine", "release", f"release {now.release_id} is current and is what its manifest says")
+
+
+def _remote(settings: Settings) -> Iterator[Finding]:
+    if settings.remote is None:
+        yield Finding("fine", "remote", "BIOPHARMA_REMOTE is not set: this disk is the home of the warehouse")
+        return
+    from ingest.remote import Remote
+    from orchestration import release, remote
+
+    place = Remote.of(settings)
+    there, here = remote.current(place), release.current(settings)
+    told = f"{place.url} answers; its current release is {there.release_id if there else 'none yet'}"
+    if there is None:
+        yield Finding("note", "remote", told, "biopharma run makes one and takes it there, if these keys may write.")
+    elif here is not None and there != remote.published(here.path):
+        told += f", and {here.release_id} is current here"
+        yield Finding("note", "remote", told, "biopharma run brings both to one line.")
+    else:
+        yield Finding("fine", "remote", told)
 
 
 def _sources(settings: Settings) -> Iterator[Finding]:

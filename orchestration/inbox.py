@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.archive import write_atomically
-from ingest.errors import IngestError
+from ingest.errors import IngestError, RemoteError
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover
@@ -101,7 +101,7 @@ def take(settings: Settings, name: str) -> Edition | None:
                 remedy=f"Drop it into the folder of its source{f', {near[0]} perhaps' if near else ''}.",
             )
         edition = pipeline.load_files(settings, code, paths, wait_seconds=pipeline.WAIT_SECONDS)
-    except BusyError:
+    except (BusyError, RemoteError):
         raise
     except IngestError as error:
         _move(root, entry, REFUSED, reason=error)

@@ -59,8 +59,10 @@ def exclusive(
 
 
 @contextmanager
-def step_of(settings: Settings, run_id: str) -> Iterator[None]:
+def step_of(settings: Settings, run_id: str) -> Iterator[bool]:
     """Work in the installation as a process of the run that holds it; or hold it, where no run does on its behalf.
+
+    Yields whether a run holds it on its behalf.
 
     The processes of a run may outlive the one that started them, where that one is killed. Each holds a lock of its
     own, and nobody gets the installation as long as one of them is at work. Raises BusyError where another run holds
@@ -68,7 +70,7 @@ def step_of(settings: Settings, run_id: str) -> Iterator[None]:
     """
     if _held_for(settings) != run_id:
         with exclusive(settings, "a Dagster run"):
-            yield
+            yield False
         return
     lock = FileLock(settings.home / "locks" / f"{_STEP}{run_id}.{os.getpid()}.lock")
     holder = Path(lock.lock_file).with_suffix(".json")
@@ -79,7 +81,7 @@ def step_of(settings: Settings, run_id: str) -> Iterator[None]:
             raise BusyError(
                 "the run that this step belongs to has ended", remedy="Start the run again; nothing was changed."
             )
-        yield
+        yield True
     finally:
         holder.unlink(missing_ok=True)
         lock.release()

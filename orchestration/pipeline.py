@@ -11,9 +11,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ import polars as pl
 
 from ingest import lake, load, quarantine, workfile
 from ingest.archive import clear_leftovers, write_atomically
-from ingest.errors import IngestError
+from ingest.errors import IngestError, RemoteError
 from ingest.lake import Edition
 from ingest.settings import Settings
 from ingest.source import discover, get
@@ -36,6 +37,8 @@ from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
 
 if TYPE_CHECKING:
     from data_quality.runner import CheckResult, CheckSpec
+    from ingest.remote import Remote, Transfer
+    from orchestration.remote import Elsewhere, OvertakenError, Place
 
 Stage = Literal["lake", "marts"]
 
@@ -55,6 +58,11 @@ _CODE_SCHEMA = dict.fromkeys(
 )
 # A run takes about a minute; what waits for it longer than this says who holds the warehouse.
 WAIT_SECONDS = 900
+
+# How often a release is made again that another machine was faster than, and how long that one is waited for.
+_TRIES = 5
+_OTHER_SECONDS = 120.0
+_LOOK_SECONDS = 1.0
 
 # Models that do not read each other are built side by side. Each query runs on the thread that asks it, as DuckDB has
 # none of its own, so that its sums are added in one order all the same.
@@ -135,6 +143,16 @@ class RunReport:
     checks: dict[str, Counts] = field(default_factory=dict)
     build: BuildReport | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    # What was copied to the place that is the home of the warehouse, where there is one.
+    elsewhere: Elsewhere | None = None
+
+    def end(self, release_id: str, elsewhere: Elsewhere | None) -> None:
+        """Take in the release that stands for the inputs, and what was copied to the place."""
+        self.release_id, self.elsewhere = release_id, elsewhere
+        if elsewhere is not None:
+            self.release_id = elsewhere.release_id
+            if elsewhere.is_remade is not None:
+                self.is_new_release = elsewhere.is_remade
 
 
 @dataclass(frozen=True)
@@ -175,10 +193,11 @@ def load_files(
     """Archive a publisher's files and commit them to the lake as a live edition; returns its commit record.
 
     A run that is under way is waited for as long as `wait_seconds`. Raises IngestError for files that fail; they go
-    into quarantine with the reason, and what was committed before stands.
+    into quarantine with the reason, and what was committed before stands. Where the installation has a place, all of
+    it is taken there, and RemoteError raised if it cannot be.
     """
     source = get(code)
-    with exclusive(settings, f"loading {code}", wait_seconds=wait_seconds):
+    with exclusive(settings, f"loading {code}", wait_seconds=wait_seconds), kept(settings, sources={code}):
         return load.load_files(
             settings, source, paths, published_on=published_on, force=force, accept_changes=accept_changes
         )
@@ -201,15 +220,17 @@ def fetch(
     others from being loaded: where some were, PartlyFetchedError holds them. `routes` sends hosts elsewhere (see
     `ingest.fetch`); `options` are set over those of the environment (which parts to fetch, say); `accept_changes`
     takes what a gate blocks against the last edition. A run that is under way does not keep files from being
-    downloaded; committing them waits for its end.
+    downloaded; committing them waits for its end. Where the installation has a place, what the publisher sent and
+    what was made of it is taken there, and RemoteError raised if it cannot be.
     """
     from ingest.fetch import editions_of, fetch_source
 
     source = get(code)
-    with exclusive(settings, f"fetching {code}", name=f"fetch.{code}"):
+    fetching = exclusive(settings, f"fetching {code}", name=f"fetch.{code}")
+    with fetching, kept(settings, sources={code}, with_lake=False):
         environment = {**os.environ, **(options or {})}
         groups = editions_of(fetch_source(settings, source, routes=routes, environment=environment))
-    with exclusive(settings, f"loading {code}", wait_seconds=WAIT_SECONDS):
+    with exclusive(settings, f"loading {code}", wait_seconds=WAIT_SECONDS), kept(settings, sources={code}):
         loaded: list[Edition] = []
         failed: dict[str, IngestError] = {}
         for group, items in groups.items():
@@ -232,8 +253,29 @@ def fetch(
 
 def replay(settings: Settings, code: str | None = None) -> list[quarantine.Outcome]:
     """Load again what is in quarantine, of one source or all; returns what became of each file."""
-    with exclusive(settings, "replaying the quarantine"):
+    sources = None if code is None else {code}
+    with exclusive(settings, "replaying the quarantine"), kept(settings, sources=sources, with_quarantine=True):
         return list(quarantine.replay(settings, code))
+
+
+def discard(settings: Settings, quarantine_id: str) -> None:
+    """Delete refused files by their id, also at the installation's place; raises SourceError where there are none."""
+    code = quarantine_id.partition("/")[0]
+    with exclusive(settings, "clearing the quarantine"), kept(settings, sources={code}, with_quarantine=True):
+        quarantine.discard(settings, quarantine_id)
+
+
+def rollback(settings: Settings, release_id: str | None = None, *, reason: str) -> release.Release:
+    """Withdraw the current release, also at the installation's place; returns the one that is current then.
+
+    Raises ReleaseError as `retention.rollback` does, and RemoteError.
+    """
+    with exclusive(settings, "a rollback"):
+        if settings.remote is None:
+            return retention.rollback(settings, release_id, reason=reason)
+        from orchestration import remote
+
+        return remote.rollback(settings, release_id, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -545,11 +587,128 @@ def publish(settings: Settings, *, force: bool = False, progress: Progress = sil
     return made, True
 
 
+def standing(settings: Settings) -> release.Release:
+    """The release of the work file as it stands; raises RunError where it was not published."""
+    found = release.standing_for(settings, require_state(settings).fingerprint)
+    if found is None:
+        raise RunError("the work file has not been published", remedy="Run the whole pipeline: biopharma run.")
+    return found
+
+
 def _model_docs(settings: Settings, progress: Progress) -> Path:
     manifest, parsed = _parsed_project(settings, progress)
     return model_docs.build(
         settings, manifest, lambda command, target: _invoke_dbt(settings, command, target, parsed=parsed)
     )
+
+
+def kept(
+    settings: Settings,
+    *,
+    sources: Collection[str] | None = None,
+    with_lake: bool = True,
+    with_quarantine: bool = False,
+    progress: Progress = silent,
+) -> AbstractContextManager[Place | None]:
+    """`orchestration.remote.kept`, which is not imported where the installation has no place."""
+    if settings.remote is None:
+        return nullcontext()
+    from orchestration import remote
+
+    return remote.kept(
+        settings, sources=sources, with_lake=with_lake, with_quarantine=with_quarantine, progress=progress
+    )
+
+
+def seen(settings: Settings) -> Settings:
+    """Where to look for whether there is something to build: here, or what `orchestration.remote.seen` shows."""
+    if settings.remote is None:
+        return settings
+    from orchestration import remote
+
+    return remote.seen(settings)
+
+
+def publish_elsewhere(settings: Settings, release_id: str, *, progress: Progress = silent) -> Elsewhere | None:
+    """Take lake, archive and a release to the installation's place, and make it current there; returns what was done.
+
+    None where the installation has no place. Of several machines one publishes under a number. Whoever was slower
+    brings that release, sets its own aside, and either finds that the other one stands for the same inputs, or makes
+    its own again under the next number. Raises OvertakenError where that one brought inputs that were not built here,
+    and RemoteError where the place cannot be used; the release stands here then, and the next run takes it there.
+    """
+    if settings.remote is None:
+        return None
+    from ingest.remote import Remote
+    from orchestration import remote
+
+    place = remote.Place(Remote.of(settings))
+    started = time.perf_counter()
+    try:
+        done = remote.take_back(settings, place.remote, progress=progress)
+        made = release.read(settings.releases / release_id)
+        is_remade: bool | None = None
+        for trial in range(_TRIES):
+            try:
+                with timed(progress, "push", f"release {made.release_id}"):
+                    is_new = _push_made(settings, place.remote, made, done)
+                break
+            except remote.OvertakenError as error:
+                if trial == _TRIES - 1:
+                    raise
+                made, is_remade = _after_other(settings, place, made, error, progress=progress)
+    except remote.OvertakenError:
+        raise
+    except RemoteError as error:
+        raise type(error)(
+            f"release {release_id} is published here, and could not be taken to the place: {error.problem}",
+            file=error.file,
+            remedy=f"{error.remedy} The next run takes it there.",
+        ) from error
+    return remote.Elsewhere(
+        address=place.remote.url,
+        release_id=made.release_id,
+        is_new=is_new,
+        is_remade=is_remade,
+        files=done.files,
+        size_bytes=done.size_bytes,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _push_made(settings: Settings, place: Remote, made: release.Release, done: Transfer) -> bool:
+    """Push the release that a run ended with: as of a past day beside the current one, else the current one."""
+    from orchestration import remote
+
+    now = release.current(settings)
+    chosen = made if made.as_of is not None or now is None else now
+    return remote.push_release(settings, place, chosen.path, done)
+
+
+def _after_other(
+    settings: Settings, place: Place, made: release.Release, error: OvertakenError, *, progress: Progress
+) -> tuple[release.Release, bool]:
+    """The release that stands for the inputs after another machine was faster: that one's, or one that follows on it,
+    which is new. Raises the error where it needs another run.
+    """
+    from orchestration import remote
+
+    deadline = time.monotonic() + (_OTHER_SECONDS if error.is_unfinished else 0)
+    before = remote.current(place.remote)
+    while error.is_unfinished and remote.current(place.remote) == before:
+        if time.monotonic() > deadline:
+            raise error
+        time.sleep(_LOOK_SECONDS)
+    as_of = date.fromisoformat(made.as_of) if made.as_of else None
+    with timed(progress, "pull", "another machine was faster"):
+        remote.bring(settings, place)
+    if known := unchanged(settings, as_of=as_of):
+        return known, False
+    state = read_state(settings)
+    if state is None or fingerprint.of_inputs(settings, as_of=as_of) != state.fingerprint:
+        raise error
+    again, _ = publish(settings, force=True, progress=progress)
+    return again, True
 
 
 def unchanged(settings: Settings, *, as_of: date | None = None) -> release.Release | None:
@@ -567,13 +726,16 @@ def run(
 
     Raises BusyError if another process holds the installation, IngestError for a source that cannot be loaded,
     BuildError for a model, BlockedError for an expectation of severity `fail`, ReleaseError for a release that
-    does not verify. The current release stands in all these cases.
+    does not verify. The current release stands in all these cases. Where the installation has a place, what it lacks
+    is brought from there before, and what was made is taken there after (`orchestration.remote`): RemoteError says
+    that the place cannot be used.
     """
     watch = Stopwatch(progress)
     report = RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"), collecting_seldom(), Checker(settings) as beside:
+    held = exclusive(settings, "a run")
+    with held, collecting_seldom(), kept(settings, progress=watch), Checker(settings) as beside:
         if not force and (known := unchanged(settings, as_of=as_of)):
-            report.release_id = known.release_id
+            report.end(known.release_id, publish_elsewhere(settings, known.release_id, progress=watch))
             return report
         beside.get_ready()
         for code in discover():
@@ -587,7 +749,7 @@ def run(
         report.checks["marts"] = counts(check(settings, "marts", progress=watch, beside=beside))
         raise_for_block(settings)
         made, report.is_new_release = publish(settings, force=force, progress=watch)
-        report.release_id = made.release_id
+        report.end(made.release_id, publish_elsewhere(settings, made.release_id, progress=watch))
     return report
 
 

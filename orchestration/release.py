@@ -33,6 +33,7 @@ from typing import Any
 
 import duckdb
 
+from ingest.archive import write_atomically
 from ingest.settings import Settings
 from orchestration import dictionary, dictionary_page, differences, lineage, model_docs, reader
 from orchestration import fingerprint as inputs
@@ -55,6 +56,8 @@ _EXAMPLES = 3
 # half of the time in which a release is written, and the file is no smaller for it.
 _LARGE = 500_000_000
 _RELATION = re.compile(r"(?:from|join)\s+((?:marts|facts|vocabulary|quality|catalog)\.\w+)")
+# The highest number of a release that is taken where releases are shared with other machines.
+_RESERVED = "taken_elsewhere"
 _STALE_TEMPORARY = ".*.tmp-*"
 # Columns that say when a row is about, by preference.
 _PERIOD_COLUMNS = ("period_start", "period_end", "listed_on", "deal_on")
@@ -113,7 +116,8 @@ def make(settings: Settings, content: Content, *, progress: Callable[[str], None
     for leftover in settings.releases.glob(_STALE_TEMPORARY):
         shutil.rmtree(leftover)
     previous = current(settings)
-    release_id = f"{max((int(r.release_id) for r in list_releases(settings)), default=0) + 1:04d}"
+    highest = max((int(r.release_id) for r in list_releases(settings)), default=0)
+    release_id = f"{max(highest, _reserved(settings)) + 1:04d}"
     directory = settings.releases / release_id
     building = settings.releases / f".{release_id}.tmp-{os.getpid()}"
     created_at = datetime.now(UTC).replace(microsecond=0)
@@ -184,6 +188,18 @@ def switch(settings: Settings, directory: Path) -> None:
     link.symlink_to(directory.relative_to(settings.home))
     link.replace(settings.current)
     _sync(settings.home)
+
+
+def reserve(settings: Settings, number: int) -> None:
+    """Number what is made next after a number that is taken elsewhere."""
+    if number > _reserved(settings):
+        settings.releases.mkdir(parents=True, exist_ok=True)
+        write_atomically(settings.releases / _RESERVED, str(number).encode())
+
+
+def _reserved(settings: Settings) -> int:
+    path = settings.releases / _RESERVED
+    return int(path.read_text()) if path.exists() else 0
 
 
 def read(directory: Path) -> Release:
@@ -707,6 +723,8 @@ def _manifest(
         "as_of": content.as_of.isoformat() if content.as_of else None,
         "audience": settings.audience,
         "previous_release_id": previous.release_id if previous else None,
+        # With its number it tells one line of releases from another, where several machines publish.
+        "previous_manifest_sha256": _sha256(previous.path / MANIFEST) if previous else None,
         "fingerprint": content.fingerprint,
         "engines": inputs.engines(),
         "storage_version": STORAGE_VERSION,

@@ -19,6 +19,8 @@ from orchestration import release
 from orchestration.errors import ReleaseError
 from orchestration.release import Release
 
+WITHDRAWN = "withdrawn.json"
+
 
 @dataclass(frozen=True)
 class Withdrawal:
@@ -32,16 +34,19 @@ class Withdrawal:
 
 def withdrawals(settings: Settings) -> dict[str, Withdrawal]:
     """Withdrawn releases by number; empty where none ever was. Raises ReleaseError for a damaged record."""
-    path = settings.releases / "withdrawn.json"
-    if not path.exists():
-        return {}
+    path = settings.releases / WITHDRAWN
+    return parsed(path.read_bytes(), str(path)) if path.exists() else {}
+
+
+def parsed(content: bytes, file: str) -> dict[str, Withdrawal]:
+    """Withdrawn releases by number, from the record's content; raises ReleaseError where it is damaged."""
     try:
-        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        entries: list[dict[str, Any]] = json.loads(content)
         return {entry["release_id"]: Withdrawal(**entry) for entry in entries}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise ReleaseError(
             f"the record of withdrawn releases cannot be read ({error})",
-            file=str(path),
+            file=file,
             remedy="Correct the file, or delete it: the releases themselves are not touched by it.",
         ) from error
 
@@ -76,7 +81,7 @@ def rollback(settings: Settings, release_id: str | None = None, *, reason: str) 
             now.release_id, datetime.now(UTC).isoformat(timespec="seconds"), reason, candidate.release_id
         )
         # The record first: a run that finds the withdrawn release must not switch back to it.
-        _record(settings, {**gone, now.release_id: entry})
+        record(settings, {**gone, now.release_id: entry})
         release.switch(settings, candidate.path)
         return candidate
     raise ReleaseError(
@@ -112,6 +117,7 @@ def prune(settings: Settings, *, now: datetime | None = None) -> list[str]:
     return deleted
 
 
-def _record(settings: Settings, entries: dict[str, Withdrawal]) -> None:
-    text = json.dumps([vars(entry) for entry in entries.values()], indent=2) + "\n"
-    write_atomically(settings.releases / "withdrawn.json", text.encode())
+def record(settings: Settings, entries: dict[str, Withdrawal]) -> None:
+    """Keep which releases are withdrawn."""
+    text = json.dumps([vars(entries[name]) for name in sorted(entries)], indent=2) + "\n"
+    write_atomically(settings.releases / WITHDRAWN, text.encode())

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ingest.lake import Edition
     from orchestration.differences import ReleaseDiff
     from orchestration.doctor import Finding
+    from orchestration.remote import Elsewhere
 
 Format = Literal["table", "csv", "json", "markdown"]
 
@@ -128,6 +129,16 @@ def show_release(out: Console, directory: Path) -> None:
     words = directory / "dictionary" / "index.html"
     if words.is_file():
         out.print(f"Dictionary: {words.as_uri()}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_elsewhere(out: Console, done: Elsewhere) -> None:
+    """Print what was copied to the place that is the home of the warehouse."""
+    told = f"{done.files} files, {done.size_bytes / 1e6:.1f} MB" if done.files else "it lacked nothing"
+    if done.is_remade is not None:
+        told += "; another machine was faster, and its release " + (
+            "lies before this one" if done.is_remade else "stands for the same inputs"
+        )
+    out.print(f"Also at:   {done.address} ({told})", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_claims(out: Console, connection: duckdb.DuckDBPyConnection) -> None:

@@ -29,6 +29,8 @@ from orchestration.progress import Progress, StepEvent, Stopwatch, silent, timed
 if TYPE_CHECKING:
     import dagster as dg
 
+    from orchestration.remote import Elsewhere
+
 HOST = "127.0.0.1"
 MODULE = "orchestration.definitions"
 _PATIENCE_SECONDS = 8
@@ -138,9 +140,10 @@ def run_job(
 
     watch = Stopwatch(progress)
     report = pipeline.RunReport(started_at=datetime.now(UTC), as_of=as_of, seconds=watch.seconds)
-    with exclusive(settings, "a run"), collecting_seldom(), Checker(settings) as beside:
+    kept = pipeline.kept(settings, progress=watch)
+    with exclusive(settings, "a run"), collecting_seldom(), kept, Checker(settings) as beside:
         if not force and (known := pipeline.unchanged(settings, as_of=as_of)):
-            report.release_id = known.release_id
+            report.end(known.release_id, pipeline.publish_elsewhere(settings, known.release_id, progress=watch))
             return report
         beside.get_ready()
         with timed(watch, "start dagster"):
@@ -152,7 +155,8 @@ def run_job(
             from orchestration.defs.keys import WORK_FILE_POOL
             from orchestration.history import bury
 
-            job = warehouse_definitions(settings, watch, beside).resolve_job_def("warehouse")
+            taken: list[Elsewhere] = []
+            job = warehouse_definitions(settings, watch, beside, taken.append).resolve_job_def("warehouse")
         before, started = sum(watch.seconds.values()), time.perf_counter()
         with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
             # This process holds the installation, so whatever holds the pool of the work file is dead.
@@ -178,8 +182,8 @@ def run_job(
             if not result.success:
                 raise _first_error(settings, result)
             publication = result.asset_materializations_for_node("release__warehouse")[0].metadata
-            report.release_id = str(publication["release"].value)
             report.is_new_release = bool(publication["is_new"].value)
+            report.end(str(publication["release"].value), taken[0] if taken else None)
     return report
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
-from ingest.remote import Remote
+from ingest.remote import Remote, Transfer
+from ingest.settings import Settings
+from orchestration import reader, release, remote
+from orchestration.remote import Published
 
 
 @contextmanager
@@ -33,3 +41,40 @@ def empty_place(address: str, patch: pytest.MonkeyPatch, bucket: str) -> Remote:
     fsspec.get_filesystem_class("s3").clear_instance_cache()
     fsspec.filesystem("s3").mkdir(bucket)
     return Remote(f"s3://{bucket}/biopharma")
+
+
+def little_release(settings: Settings, number: int, before: Published | None, *, text: str = "synthetic") -> Path:
+    """A directory that is laid out as a release and holds a few bytes, in an installation."""
+    directory = settings.releases / f"{number:04d}"
+    directory.mkdir(parents=True)
+    files = {"own.txt": text.encode() * 1000, "other/own.txt": b"synthetic", reader.DATABASE: b""}
+    for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_bytes(content)
+    manifest = {
+        "release_id": directory.name,
+        "created_by": settings.home.name,
+        "as_of": None,
+        "fingerprint": text,
+        "tables": {},
+        "previous_release_id": before.release_id if before else None,
+        "previous_manifest_sha256": before.manifest_sha256 if before else None,
+        "files": {name: {"sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()},
+    }
+    (directory / release.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    return directory
+
+
+def racing(runners: list[tuple[Settings, Remote, Path]]) -> list[bool]:
+    """Push releases of several installations at the same instant; returns which were published."""
+    begin = threading.Barrier(len(runners))
+
+    def push(settings: Settings, place: Remote, directory: Path) -> bool:
+        begin.wait()
+        try:
+            return remote.push_release(settings, place, directory, Transfer())
+        except remote.OvertakenError:
+            return False
+
+    with ThreadPoolExecutor(len(runners)) as pool:
+        return list(pool.map(lambda runner: push(*runner), runners))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -16,10 +18,13 @@ from orchestration.defs.inbox import inbox_job, inbox_sensor
 from orchestration.defs.job import housekeeping, rebuild_sensor, warehouse_job
 from orchestration.defs.lake import lake_assets
 from orchestration.defs.models import Manifest, marts_checks, model_assets
-from orchestration.defs.release import release_asset
+from orchestration.defs.release import release_asset, remote_asset
 from orchestration.defs.resources import Installation, warehouse_resource
 from orchestration.defs.sources import publisher_specs, source_assets
 from orchestration.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from orchestration.remote import Elsewhere
 
 # Dagster warns of what it calls beta, also where it uses that itself. Its version is pinned and tested.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
@@ -30,9 +35,14 @@ AUTOMATION = "BIOPHARMA_AUTOMATION"
 
 
 def warehouse_definitions(
-    settings: Settings, progress: Progress = silent, beside: Checker | None = None
+    settings: Settings,
+    progress: Progress = silent,
+    beside: Checker | None = None,
+    taken: Callable[[Elsewhere], None] = lambda _: None,
 ) -> dg.Definitions:
     """All definitions over one installation; `beside` makes the checks of a run in this process.
+
+    `taken` is told what such a run has copied to the installation's place.
 
     Where dbt's manifest is not that of the project as it stands, the project is parsed first.
     """
@@ -50,6 +60,7 @@ def warehouse_definitions(
             lake_assets(),
             model_assets(manifest),
             release_asset(manifest),
+            *([remote_asset(taken)] if settings.remote else []),
         ],
         asset_checks=[marts_checks()],
         jobs=[job, dropped, pruning, *fetches],

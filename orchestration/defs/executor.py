@@ -11,6 +11,7 @@ from dagster._core.executor.multiprocess import MultiprocessExecutor
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
+from orchestration import pipeline
 from orchestration.lock import exclusive
 
 VARIABLE = "BIOPHARMA_EXECUTOR"
@@ -66,6 +67,9 @@ class Processes(MultiprocessExecutor):
         self._settings = settings
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
-        """Run the steps of a plan; raises BusyError where another process holds the installation."""
-        with exclusive(self._settings, "a Dagster run", run_id=plan_context.run_id):
+        """Run the steps of a plan in a copy of the installation's place, if it has one.
+
+        Raises BusyError where another process holds the installation, and RemoteError where the place cannot be used.
+        """
+        with exclusive(self._settings, "a Dagster run", run_id=plan_context.run_id), pipeline.kept(self._settings):
             yield from super().execute(plan_context, execution_plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from ingest.settings import Settings
-from orchestration import cadence, history
+from orchestration import cadence, history, pipeline
 from orchestration.defs.executor import build_executor
 
 # The run queue lets one run with this tag through at a time.
@@ -48,7 +48,7 @@ def rebuild_sensor(
         description="Rebuilds and publishes when editions, vocabulary, suites, models or code have changed.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        due = cadence.build_due(settings)
+        due = cadence.build_due(pipeline.seen(settings))
         if not due.is_due:
             return dg.SkipReason(f"Nothing to build: {due.reason}.")
         running = context.instance.get_runs(dg.RunsFilter(job_name=job.name, statuses=_UNFINISHED), limit=1)

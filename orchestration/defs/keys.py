@@ -7,6 +7,8 @@ import re
 import dagster as dg
 
 RELEASE = dg.AssetKey(["release", "warehouse"])
+# The release at the place that is the home of the warehouse, where an installation has one.
+REMOTE = dg.AssetKey(["release", "remote"])
 # Only one step at a time may have the work file, also across runs.
 WORK_FILE_POOL = "work_file"
 OWNER = "data-team@biopharma-warehouse.example"

@@ -1,4 +1,7 @@
-"""The release: the last asset of every lineage."""
+"""The release: the last asset of every lineage, or the last but one where it is taken to another place."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -8,6 +11,9 @@ from orchestration.defs import keys, metadata
 from orchestration.defs.models import Manifest
 from orchestration.defs.resources import Warehouse, failing_loudly
 from orchestration.text import markdown_table
+
+if TYPE_CHECKING:
+    from orchestration.remote import Elsewhere
 
 _PUBLISHED_LAYERS = {"staging", "marts", "quality"}
 
@@ -59,3 +65,42 @@ def release_asset(manifest: Manifest) -> dg.AssetsDefinition:
         )
 
     return warehouse_release
+
+
+def remote_asset(taken: "Callable[[Elsewhere], None]") -> dg.AssetsDefinition:
+    """The release at the installation's place, with the lake and the archive that it rests on."""
+
+    @dg.asset(
+        key=keys.REMOTE,
+        deps=[keys.RELEASE],
+        group_name="release",
+        description=(
+            "The release at the place that BIOPHARMA_REMOTE names, which is the home of the warehouse: made current "
+            "there if the one that was current lies behind it, with what the place lacked of lake and archive."
+        ),
+        owners=[keys.OWNER],
+        kinds={"duckdb", "parquet"},
+        required_resource_keys={"warehouse"},
+        pool=keys.WORK_FILE_POOL,
+        retry_policy=dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL),
+    )
+    def release_remote(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        warehouse: Warehouse = context.resources.warehouse
+        with failing_loudly():
+            made = pipeline.standing(warehouse.settings)
+            done = pipeline.publish_elsewhere(warehouse.settings, made.release_id, progress=warehouse.progress)
+        if done is None:
+            raise dg.Failure("BIOPHARMA_REMOTE was unset since the definitions were loaded: reload them.")
+        taken(done)
+        return dg.MaterializeResult(
+            metadata={
+                "release": done.release_id,
+                "is_new": done.is_new,
+                "address": done.address,
+                "files": done.files,
+                "bytes": done.size_bytes,
+                "seconds": done.seconds,
+            }
+        )
+
+    return release_remote

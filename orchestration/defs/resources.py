@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 from duckdb import DuckDBPyConnection
 
-from ingest.errors import IngestError
+from ingest.errors import IngestError, UnreachableError
 from ingest.settings import Settings
-from orchestration import preview
+from orchestration import pipeline, preview
 from orchestration.checker import Checker
 from orchestration.collector import collecting_seldom
 from orchestration.errors import BusyError
@@ -51,8 +51,8 @@ def warehouse_resource(
 ) -> dg.ResourceDefinition:
     """A resource that holds the installation's lock while a run lasts; a second is refused and told of the first.
 
-    Where all steps of a run are in one process it is made once per run. Where each has its own, the run's executor
-    holds the lock, and the resource of a step sees that it does.
+    Where all steps of a run are in one process it is made once per run, and brings before what the installation's
+    place has. Where each has its own, the run's executor does both, and the resource of a step sees that it does.
     """
 
     @dg.resource(
@@ -69,8 +69,17 @@ def warehouse_resource(
         config = context.resource_config
         as_of = config.get("as_of")
         # Also for the process of a run that the web interface or the daemon has started.
-        held = step_of(settings, context.run_id or "")
-        with failing_loudly(), held, collecting_seldom(), preview.reader(settings) as reader:
+        with (
+            failing_loudly(),
+            step_of(settings, context.run_id or "") as is_held,
+            nullcontext() if is_held else pipeline.kept(settings) as place,
+            collecting_seldom(),
+            preview.reader(settings) as reader,
+        ):
+            if place is not None and context.log is not None:
+                context.log.info(place.told())
+                for warning in place.warnings():
+                    context.log.warning(warning)
             yield Warehouse(
                 settings=settings,
                 progress=progress,
@@ -88,11 +97,11 @@ def failing_loudly() -> Iterator[None]:
     """Turn errors into failures that show their text and are not tried again, since another try cannot cure them.
 
     Errors of the operating system pass, and a warehouse that another process holds: a share that is away may be there
-    again at the next try.
+    again at the next try, and so may a remote place.
     """
     try:
         yield
-    except BusyError as error:
+    except (BusyError, UnreachableError) as error:
         # Another process holds the warehouse: it will end.
         raise dg.Failure(description=error.text, metadata={"remedy": error.remedy}) from error
     except IngestError as error:

@@ -63,8 +63,12 @@ class Followed:
 
 @pytest.fixture(scope="session")
 def followed(built: Home, tmp_path_factory: pytest.TempPathFactory) -> Followed:
-    """A copy of the installation after Dagster's job has followed a new edition. Nothing may be changed in it."""
-    settings = replace(built.settings, home=tmp_path_factory.mktemp("followed") / "home")
+    """A copy of the installation after Dagster's job has followed a new edition. Nothing may be changed in it.
+
+    It has a place on this disk, which was empty before.
+    """
+    folder = tmp_path_factory.mktemp("followed")
+    settings = replace(built.settings, home=folder / "home", remote=(folder / "place").as_uri())
     shutil.copytree(built.settings.home, settings.home, symlinks=True)
     edition = revise(settings, "cms_part_b")
     run: set[str] = set()

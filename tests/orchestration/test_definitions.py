@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +15,11 @@ from data_quality.runner import check_specs
 from ingest import lake, vocabulary
 from ingest.errors import LakeError
 from ingest.lake import Lake
+from ingest.remote import Remote
 from ingest.settings import Settings
 from ingest.source import Source, discover
 from ingest.sources.sec_fsds.fetch import quarters as quarter_names
-from orchestration import cadence, fingerprint, reader, release, ui
+from orchestration import cadence, fingerprint, reader, release, remote, ui
 from orchestration.defs import archive, keys, metadata, warehouse_definitions
 from orchestration.defs.models import described_test
 from orchestration.defs.resources import Installation, failing_loudly, warehouse_resource
@@ -160,11 +162,28 @@ def test_job_publishes_and_records_everything(followed: Followed, graph: dg.Asse
         assert share is not None and share.asset_materialization is not None
         columns = {c.name: c for c in share.asset_materialization.metadata["dagster/column_schema"].value.columns}
         assert "Made from intermediate.int_market_product_class.sales_jpy" in (columns["sales_jpy"].description or "")
+        event = instance.get_latest_materialization_event(keys.REMOTE)
+        assert event is not None and event.asset_materialization is not None
+        told = event.asset_materialization.metadata
+        assert (told["release"].value, told["address"].value, told["is_new"].value) == ("0002", settings.remote, True)
+        assert told["files"].value > 500 and told["bytes"].value > 1_000_000
         latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(graph.asset_check_keys))
         assert set(latest) == set(graph.asset_check_keys)
         statuses = {record.status.value for record in latest.values()}
         assert statuses <= {"SUCCEEDED", "FAILED"}
-    assert ui.run_job(settings).release_id == "0002"
+    assert report.elsewhere is not None and report.elsewhere.files == told["files"].value
+    place = Remote.of(settings)
+    assert remote.current(place) == remote.published(reader.current_dir(settings))
+    assert set(place.names("lake")) >= {f"_editions/cms_part_b/{followed.edition.edition_id}.json"}
+    again = ui.run_job(settings)
+    assert (again.release_id, again.elsewhere and again.elsewhere.files) == ("0002", 0)
+
+
+def test_a_place_is_the_end_of_the_lineage_where_there_is_one(built: Home, tmp_path: Path) -> None:
+    far = warehouse_definitions(replace(built.settings, remote=tmp_path.as_uri())).resolve_asset_graph()
+    node = far.get(keys.REMOTE)
+    assert node.parent_keys == {keys.RELEASE} and node.description and node.owners
+    assert far.get(keys.RELEASE).child_keys == {keys.REMOTE}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from ingest.lake import Lake
+from ingest.remote import Remote
 from ingest.settings import Settings
-from orchestration import doctor
+from orchestration import doctor, remote
 from orchestration.lock import exclusive
 from tests.orchestration.conftest import Outcome, holding
 
@@ -108,3 +110,22 @@ def test_a_full_disk_and_a_home_without_rights(settings: Settings, monkeypatch: 
     findings = doctor.examine(settings)
     assert about(findings, "disk").level == "wrong"
     assert "cannot be written (Permission denied)" in about(findings, "home").told
+
+
+def test_the_place_is_looked_at(small: Settings, tmp_path: Path) -> None:
+    assert about(doctor.examine(small), "remote").level == "fine"
+    here = replace(small, remote=(tmp_path / "place").as_uri())
+    empty = about(doctor.examine(here), "remote")
+    assert (empty.level, "none yet" in empty.told) == ("note", True)
+    assert not (tmp_path / "place").exists()
+    place = Remote.of(here)
+    remote.push(here, place)
+    assert about(doctor.examine(here), "remote").told == f"{place.url} answers; its current release is 0001"
+    place.write("current.json", json.dumps({"release_id": "0002", "manifest_sha256": "other"}).encode())
+    other = about(doctor.examine(here), "remote")
+    assert (other.level, other.remedy) == ("note", "biopharma run brings both to one line.")
+    assert "its current release is 0002, and 0001 is current here" in other.told
+    away = replace(small, remote=(small.home / "run.lock" / "place").as_uri())
+    (small.home / "run.lock").touch()
+    found = about(doctor.examine(away), "remote")
+    assert (found.level, "cannot be used" in found.told) == ("wrong", True)

@@ -26,6 +26,7 @@ from ingest.settings import PROJECT_ROOT, Settings
 from ingest.source import get
 from orchestration import cadence, doctor, fingerprint, inbox, pipeline, release, remote, retention
 from orchestration.defs import keys
+from orchestration.defs.job import rebuild_sensor
 from orchestration.defs.release import remote_asset
 from orchestration.defs.resources import warehouse_resource
 from orchestration.errors import ReleaseError
@@ -350,8 +351,15 @@ def test_a_place_that_is_away_at_the_end_gets_the_release_from_the_next_run(
     # What a sensor asks: at the place there is something to do, though not here.
     assert cadence.build_due(here).is_due is False
     assert cadence.build_due(pipeline.seen(here)).is_due
+    job = dg.define_asset_job("warehouse", selection="*")
+    sensor = rebuild_sensor(here, job, dg.DefaultSensorStatus.STOPPED)
+    with dg.DagsterInstance.ephemeral() as instance:
+        (request,) = sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).run_requests or []
+    assert str(request.run_key).startswith(f"{fingerprint.of_inputs(here)} 20"), "again every hour"
     report = pipeline.run(here)
     assert report.elsewhere is not None and report.elsewhere.is_new
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert sensor.evaluate_tick(dg.build_sensor_context(instance=instance)).run_requests == []
     due = cadence.build_due(pipeline.seen(here))
     assert (due.is_due, due.fingerprint) == (False, fingerprint.of_inputs(here))
 

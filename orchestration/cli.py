@@ -446,7 +446,7 @@ def quarantine(
                 else f"still refused: {outcome.error}"
             )
             out.print(f"{outcome.source_code} {outcome.names}: {told}", markup=False)
-    files, rows = held.files(settings, source), held.rows(settings, source)
+    files, rows = pipeline.refused(settings, source), held.rows(settings, source)
     terminal.show_rows(
         out,
         ["id", "source", "file", "since", "reason"],

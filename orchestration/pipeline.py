@@ -258,6 +258,15 @@ def replay(settings: Settings, code: str | None = None) -> list[quarantine.Outco
         return list(quarantine.replay(settings, code))
 
 
+def refused(settings: Settings, code: str | None = None) -> list[quarantine.Held]:
+    """Files in quarantine, oldest first, of one source or all; with those of the installation's place."""
+    if settings.remote is not None:
+        from ingest import remote
+
+        remote.pull_quarantine(settings, remote.Remote.of(settings))
+    return quarantine.files(settings, code)
+
+
 def discard(settings: Settings, quarantine_id: str) -> None:
     """Delete refused files by their id, also at the installation's place; raises SourceError where there are none."""
     code = quarantine_id.partition("/")[0]

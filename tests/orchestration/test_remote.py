@@ -16,7 +16,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from ingest import quarantine
 from ingest import remote as lake_remote
 from ingest.archive import Archive
 from ingest.errors import GateError, LakeError, RemoteError, UnreachableError
@@ -293,9 +292,10 @@ def test_what_is_fetched_loaded_or_refused_outlives_its_container(
     with pipeline.kept(four):
         assert edition in Lake(four.lake).editions()
         assert Archive(four.archive).find(str(edition.files[0]["sha256"])) is not None
-    (held,) = [name for name in place.names("quarantine") if name.endswith("reason.json")]
-    pipeline.discard(four, held.removesuffix("/reason.json"))
-    assert place.names("quarantine") == {} and quarantine.files(four) == []
+    (held,) = pipeline.refused(four)
+    assert held.names == (page.name,) and "HTML" in held.reason
+    pipeline.discard(at(little, place, tmp_path / "five"), held.quarantine_id)
+    assert place.names("quarantine") == {}
 
 
 @pytest.mark.parametrize("place", ["disk"], indirect=True)

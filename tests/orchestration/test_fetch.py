@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,21 @@ def test_fetched_rates_become_an_edition_once(settings: Settings, shared_data: C
     assert first.row_count > 200_000 and not first.is_bundled
     assert again == [first]
     assert [edition.edition_id for edition in Lake(settings.lake).editions()] == [first.edition_id]
+
+
+def test_a_container_asks_as_the_one_before_it(
+    settings: Settings, tmp_path: Path, shared_data: Callable[[str], Path]
+) -> None:
+    """Where the warehouse is elsewhere: what has not changed is not sent again, though the disk is empty."""
+    body = shared_data("ecb_fx/eurofxref-hist.zip").read_bytes()
+    one, two = (replace(settings, home=tmp_path / n, remote=(tmp_path / "far").as_uri()) for n in ("one", "two"))
+    with Publisher() as publisher:
+        publisher.serve(HOST, PATH, Answer(body, etag='"today"'))
+        first = pipeline.fetch(one, "ecb_fx", routes=publisher.routes(HOST))
+        assert pipeline.fetch(two, "ecb_fx", routes=publisher.routes(HOST)) == first
+    asked = [{name.lower(): value for name, value in seen.headers.items()} for seen in publisher.seen]
+    assert [headers.get("if-none-match") for headers in asked] == [None, '"today"']
+    assert all(Lake(two.lake).holds(edition) for edition in first)
 
 
 def test_an_error_page_leaves_what_was_committed(settings: Settings, shared_data: Callable[[str], Path]) -> None:

@@ -278,10 +278,12 @@ def settle(settings: Settings, remote: Remote, done: Transfer) -> list[Path]:
     """
     taken = [name for name in remote.folders("releases") if name.isdigit()]
     release.reserve(settings, max(map(int, taken), default=0))
-    own = set(retention.withdrawals(settings))
     withdrawn = _merge_withdrawals(settings, remote)
     theirs = current(remote)
-    if theirs is None or theirs.release_id in own:
+    if theirs is None:
+        return []
+    if _is_withdrawn_here(settings, theirs):
+        _withdraw_there(settings, remote)
         return []
     for name in withdrawn:
         # It stands for its inputs, so that a run that finds the same ones does not make it again.
@@ -318,7 +320,8 @@ def settle(settings: Settings, remote: Remote, done: Transfer) -> list[Path]:
 def rollback(settings: Settings, release_id: str | None = None, *, reason: str) -> release.Release:
     """Withdraw the current release here and at the installation's place; returns the one that is current then.
 
-    Raises ReleaseError as `retention.rollback` does, and RemoteError.
+    Where the place cannot be used after it was withdrawn here, the next run withdraws it there. Raises ReleaseError
+    as `retention.rollback` does, and RemoteError.
     """
     place = Place(Remote.of(settings))
     remote = place.remote
@@ -335,9 +338,7 @@ def rollback(settings: Settings, release_id: str | None = None, *, reason: str) 
         _bring_before(settings, remote, now, release_id, place.brought)
     made = retention.rollback(settings, release_id, reason=reason)
     if now is not None:
-        _merge_withdrawals(settings, remote)
-        remote.write(_WITHDRAWN, (settings.releases / retention.WITHDRAWN).read_bytes())
-        remote.write(CURRENT, json.dumps(asdict(published(made.path))).encode())
+        _withdraw_there(settings, remote)
     return made
 
 
@@ -622,6 +623,24 @@ def _bring_before(settings: Settings, remote: Remote, now: Published, release_id
 
 def _withdrawn_there(remote: Remote) -> dict[str, retention.Withdrawal]:
     return retention.parsed(remote.read(_WITHDRAWN) or b"[]", f"{remote.url}/{_WITHDRAWN}")
+
+
+def _is_withdrawn_here(settings: Settings, theirs: Published) -> bool:
+    """Whether what is current there was rolled back from here, which the place was not told."""
+    directory = settings.releases / theirs.release_id
+    if theirs.release_id not in retention.withdrawals(settings) or not (directory / release.MANIFEST).exists():
+        return False
+    now = release.current(settings)
+    return published(directory) == theirs and now is not None and now.path != directory.resolve()
+
+
+def _withdraw_there(settings: Settings, remote: Remote) -> None:
+    """Record there what was withdrawn here, and make what is current here current there."""
+    now = release.current(settings)
+    _merge_withdrawals(settings, remote)
+    remote.write(_WITHDRAWN, (settings.releases / retention.WITHDRAWN).read_bytes())
+    if now is not None:
+        remote.write(CURRENT, json.dumps(asdict(published(now.path))).encode())
 
 
 def _merge_withdrawals(settings: Settings, remote: Remote) -> list[str]:

@@ -262,6 +262,8 @@ def test_containers_with_an_empty_disk_carry_on(little: Settings, place: Remote,
         assert (report.elsewhere.files, report.elsewhere.is_new) == (0, False)
         assert fingerprint.of_inputs(here) == fingerprint.of_inputs(little)
         release.verify(here.current.resolve())
+        assert not cadence.build_due(pipeline.seen(here)).is_due
+        assert cadence.build_due(pipeline.seen(here)).fingerprint == fingerprint.of_inputs(here)
     assert remote.published(little.current.resolve()) == remote.current(place)
 
 
@@ -560,7 +562,7 @@ def test_whoever_was_slower_takes_the_others_release_or_follows_on_it(
 @pytest.mark.parametrize("place", ["disk"], indirect=True)
 @pytest.mark.usefixtures("quickly")
 def test_a_release_that_is_withdrawn_is_withdrawn_everywhere(
-    settings: Settings, place: Remote, tmp_path: Path
+    settings: Settings, place: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two, three = (at(settings, place, tmp_path / name) for name in ("one", "two", "three"))
     beginning(one)
@@ -570,8 +572,13 @@ def test_a_release_that_is_withdrawn_is_withdrawn_everywhere(
     pipeline.publish_elsewhere(one, "0002")
     with pytest.raises(ReleaseError, match="no release 7 before 0002"):
         pipeline.rollback(two, "7", reason="a wrong file")
-    # On a disk that never had the one before.
-    assert pipeline.rollback(two, reason="a wrong file").release_id == "0001"
+    # On a disk that never had the one before, and with a place that is away in the middle: the next run tells it.
+    with monkeypatch.context() as patch:
+        patch.setattr(Remote, "write", lambda *_: (_ for _ in ()).throw(UnreachableError("it broke", remedy="Wait.")))
+        with pytest.raises(UnreachableError):
+            pipeline.rollback(two, reason="a wrong file")
+    assert two.current.resolve().name == "0001"
+    pipeline.run(two)
     there = remote.current(place)
     assert there is not None and there.release_id == "0001"
     # The machine that made it cannot bring it back, follows, and finds nothing to do; nor does an empty one.
@@ -588,3 +595,5 @@ def test_a_release_that_is_withdrawn_is_withdrawn_everywhere(
     assert built(three).release_id == "0003"
     pipeline.publish_elsewhere(three, "0003")
     assert remote.current(place) == remote.published(three.releases / "0003")
+    assert pipeline.rollback(one, reason="another").release_id == "0001"
+    assert remote.current(place) == there

@@ -59,12 +59,6 @@ class NoCellError(LayoutError):
     """A locator names no cell of the file: a page of a document, or a place that is not there."""
 
 
-def is_readable(locator: str) -> bool:
-    """Whether a locator names a cell of a file, and not a page or heading of a document."""
-    parts = _SEVERAL.split(locator)
-    return all(_form(part) is not None for part in parts)
-
-
 def read(path: Path, locator: str, *, source_code: str = "", name: str | None = None) -> list[Cell]:
     """Cells of a file that a locator names, with their text as published, at most a dozen.
 

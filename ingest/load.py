@@ -211,11 +211,6 @@ def load_all(settings: Settings, source: Source, *, force: bool = False) -> list
     return records
 
 
-def live_editions(settings: Settings, source: Source) -> list[Edition]:
-    """The source's live editions, one for each set of files: parsing those files again renews all of their states."""
-    return [edition for edition, _ in _live_groups(Lake(settings.lake), source)]
-
-
 def _live_groups(store: Lake, source: Source) -> list[tuple[Edition, list[Edition]]]:
     """For each set of files the newest edition, and all that were read from them."""
     by_files: dict[tuple[str, ...], list[Edition]] = {}

@@ -458,6 +458,36 @@ def quarantine(
 
 
 @app.command()
+def unmapped(
+    source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="One source only.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 for all.")] = 40,
+    form: Annotated[
+        Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print the rows.")
+    ] = "table",
+    release: ReleaseOption = None,
+) -> None:
+    """List names that the vocabulary does not map, the largest sales first, with known names that are most alike.
+
+    A person decides: a row of ingest/vocabulary/substance_alias.csv or company_alias.csv with its basis maps a name.
+    """
+    from ingest.source import get
+    from ingest.vocabulary.proposals import by_name, proposals
+    from orchestration import export, reader, terminal
+
+    if source is not None:
+        get(source)
+    with reader.open_release(reader.release_dir(Settings.from_env(), release)) as connection:
+        names = export.fetched(
+            connection, "from quality.unmapped where source_code = coalesce(?, source_code)", [source]
+        )
+    found = by_name(proposals(names))
+    shown = found.head(limit) if limit else found
+    terminal.show_rows(terminal.console(), shown.columns, shown.rows(), form)
+    if shown.height < found.height:
+        terminal.console(stderr=True).print(f"[dim]The first {limit} rows; all: --limit 0.[/]")
+
+
+@app.command()
 def releases() -> None:
     """List the releases that are kept, with what became of them."""
     settings = Settings.from_env()
@@ -731,6 +761,7 @@ _MENU = {
         "load": "biopharma load mhlw_ndb 001235.xlsx --published-on 2021-08-01",
         "parse": "biopharma parse ecb_fx eurofxref-hist.zip --to rates.parquet",
         "quarantine": "biopharma quarantine mhlw_ndb --replay",
+        "unmapped": "biopharma unmapped ema_medicines --limit 10",
         "source": "biopharma source new pmda_approvals --table product_identity --domain sales",
         "edition": "biopharma edition compile ecb_fx eurofxref-hist.zip --accessed-on 2026-11-01",
     },

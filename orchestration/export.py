@@ -53,15 +53,15 @@ def export(directory: Path, table: str, form: Form, target: Path) -> Exported:
                 f"there is no table {schema}.{name}",
                 remedy="See what there is: biopharma describe, or biopharma describe SCHEMA.",
             )
-        frame = _frame(connection, f'select * from "{schema}"."{name}"')
-        columns = _frame(
+        frame = fetched(connection, f'select * from "{schema}"."{name}"')
+        columns = fetched(
             connection,
             "select column_name, data_type, unit, description from catalog.columns "
             "where schema_name = ? and table_name = ? order by position",
             [schema, name],
         )
         codes = _source_codes(frame)
-        sources = _frame(
+        sources = fetched(
             connection,
             "select source_code, publisher, title, licence_name, licence_url, redistribution, citation "
             "from catalog.sources where list_contains(?, source_code) order by 1",
@@ -101,7 +101,8 @@ def neutral(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _frame(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+def fetched(connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
+    """What a query returns, with DuckDB's types as Polars' own."""
     return cast(pl.DataFrame, pl.from_arrow(connection.sql(query, params=list(parameters)).to_arrow_table()))
 
 
@@ -113,7 +114,7 @@ def _definitions(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> 
     """The definitions that the rows name: id, title, sentence, author and where it is written down."""
     ids = _listed(frame, ("definition_ids",))
     query = "select definition_id, title, sentence, author, source_url from vocabulary.definition "
-    return _frame(connection, query + "where list_contains(?::varchar[], definition_id) order by 1", [ids])
+    return fetched(connection, query + "where list_contains(?::varchar[], definition_id) order by 1", [ids])
 
 
 def _listed(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:

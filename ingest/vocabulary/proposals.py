@@ -81,6 +81,14 @@ def proposals(
     )
 
 
+def by_name(found: pl.DataFrame) -> pl.DataFrame:
+    """`proposals` with a row for each name: `candidates` has known names with their scores, the most alike first."""
+    candidate = pl.format("{} ({})", "candidate_id", pl.col("score").round().cast(pl.Int64))
+    return found.group_by(*_COLUMNS, maintain_order=True).agg(
+        candidate.drop_nulls().str.join(", ").replace("", None).alias("candidates")
+    )
+
+
 def _known_substances() -> pl.DataFrame:
     """Names of substances (`candidate_id`, `candidate_name`): English, Japanese, and every alias that is a name."""
     substance = vocabulary.table("substance")

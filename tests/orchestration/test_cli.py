@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_describe_lists_the_marts_and_says_what_one_is(built: Home, biopharma: C
     assert missed.code == 1
     assert "there is no table 'mart_rnd_levels'" in missed.err
     assert "biopharma describe" in missed.err
+
+
+def test_unmapped_names_are_listed_with_candidates(built: Home, biopharma: Command) -> None:
+    listed = biopharma(built.settings, "unmapped", "ema_medicines", "--limit", "0", "--format", "json")
+    rows = json.loads(listed.out)
+    assert {row["source_code"] for row in rows} == {"ema_medicines"}
+    with reader.open_release(reader.current_dir(built.settings)) as connection:
+        names = connection.execute(
+            "select count(distinct (kind, name)) from quality.unmapped where source_code = 'ema_medicines'"
+        ).fetchall()
+    assert len(rows) == len({(row["kind"], row["name"]) for row in rows}) == names[0][0] > 100
+    alike = [row["candidates"] for row in rows if row["candidates"]]
+    assert alike
+    assert all(re.fullmatch(r"\w+ \((8\d|9\d|100)\)(, \w+ \(\d+\))*", text) for text in alike)
+    assert biopharma(built.settings, "unmapped", "nobody").code == 1
 
 
 def test_query_imports_nothing_heavy(built: Home) -> None:

@@ -335,7 +335,7 @@ def test_new_rules_renew_every_state(settings: Settings, monkeypatch: pytest.Mon
     load.load_files(settings, source, [shared_file(JNJ)])
     before = {record.edition_id: record.fingerprint for record in Lake(settings.lake).editions()}
     monkeypatch.setattr(load, "_fingerprint", lambda source: "f" * 64)
-    assert len(load.live_editions(settings, source)) == 1
+    assert len(before) > 1
     load.load_all(settings, source)
     after = {record.edition_id: record.fingerprint for record in Lake(settings.lake).editions()}
     assert {name for name in after if not name.endswith("+bundled")} == set(before)

@@ -337,6 +337,17 @@ def parse_to(code: str, paths: Sequence[Path], target: Path, *, published_on: da
     return written
 
 
+def _require_known_day(settings: Settings, as_of: date) -> None:
+    first = min((edition.published_on for edition in workfile.editions_in(settings)), default=None)
+    if as_of > datetime.now(UTC).date():
+        raise RunError(f"{as_of} has not come yet", remedy="Leave --as-of out for all that is known today.")
+    if first is not None and as_of < date.fromisoformat(first):
+        raise RunError(
+            f"no edition was published by {as_of}",
+            remedy=f"Give a later day: the first edition here was published on {first} (biopharma sources).",
+        )
+
+
 def prepare(
     settings: Settings,
     *,
@@ -348,11 +359,14 @@ def prepare(
     """Bring the work file to the committed editions; returns its path. Nothing has passed on it yet.
 
     Where it is the one that was published last and nothing but editions has changed, what they do not reach stays;
-    otherwise, or with `force`, the file is made anew. `beside` is ordered to begin with the lake's checks.
+    otherwise, or with `force`, the file is made anew. `beside` is ordered to begin with the lake's checks. Raises
+    RunError for a day of which nothing was known, or that has not come.
     """
     with timed(progress, "prepare"):
         if beside is not None:
             beside.withdraw()
+        if as_of is not None:
+            _require_known_day(settings, as_of)
         _state_file(settings).unlink(missing_ok=True)
         clear_leftovers(settings.archive, settings.lake, settings.quarantine)
         before, now = None if force else selective.kept(settings), selective.basis(settings, as_of=as_of)

@@ -13,6 +13,7 @@ from ingest import workfile
 from ingest.archive import sha256_of
 from ingest.settings import Settings
 from orchestration import pipeline, release
+from orchestration.errors import RunError
 
 # Enough for two marts; the ministry's survey and the OECD's editions are of 2025 and 2026.
 SOURCES = ("worldbank_wdi", "oecd_anberd", "ncses_berd", "mic_rnd_survey", "sec_companyfacts")
@@ -87,3 +88,12 @@ def test_a_past_day_knows_what_was_published_by_then(folders: list[Path]) -> Non
         sources = connection.execute(f"select distinct source_code from {revisions} order by 1").fetchall()
     # The World Bank had published once by then, the OECD's edition of June 2026 was out, companies had restated.
     assert sources == [("oecd_anberd",), ("sec_companyfacts",)]
+
+
+def test_a_day_of_which_nothing_is_known_is_refused(folders: list[Path]) -> None:
+    settings = Settings(home=folders[0].parent)
+    with pytest.raises(RunError, match="no edition was published by 1990-01-01") as refused:
+        pipeline.prepare(settings, as_of=date(1990, 1, 1))
+    assert "the first edition here was published on 20" in (refused.value.remedy or "")
+    with pytest.raises(RunError, match="2999-01-01 has not come yet"):
+        pipeline.prepare(settings, as_of=date(2999, 1, 1))

@@ -239,6 +239,17 @@ def test_a_companys_year_has_one_source(build: Build) -> None:
     assert rows[1]["billion"] == pytest.approx(17.232)
 
 
+def test_a_company_without_a_part_that_it_had_is_a_break(build: Build) -> None:
+    """Johnson & Johnson restated the years from 2021 on without its consumer business, and no years before."""
+    rows = build.rows(
+        "select fiscal_year, series_break, revenue_usd / 1e9 as billion from marts.mart_company_rnd_intensity "
+        "where company_code = '0000200406' order by 1"
+    )
+    assert [row["fiscal_year"] for row in rows if row["series_break"]] == [2021]
+    before, after = (row["billion"] for row in rows if row["fiscal_year"] in (2020, 2021))
+    assert (before, after) == (pytest.approx(82.584), pytest.approx(78.740))
+
+
 @pytest.mark.parametrize(
     ("basis", "origins"),
     [

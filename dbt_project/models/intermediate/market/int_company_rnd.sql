@@ -17,6 +17,7 @@ with rnd as (
         currency,
         value as rnd_value,
         note,
+        series_break,
         status
     from {{ ref('stg_rnd_observation') }}
     where
@@ -37,6 +38,7 @@ revenue as (
         period_end,
         currency,
         max(value) as revenue_value,
+        max(case when series_break then 1 else 0 end) = 1 as series_break,
         {{ worst_status('status', at_least='reported') }} as status
     from {{ ref('stg_sales_observation') }}
     where row_kind = 'total' and market_iso3 = 'WLD' and price_basis = 'company_net' and product_code is null
@@ -51,6 +53,7 @@ paired as (
         cast(extract(year from rnd.period_end) as int)
         - case when extract(month from rnd.period_end) <= 6 then 1 else 0 end as fiscal_year,
         revenue.revenue_value,
+        revenue.series_break as revenue_series_break,
         revenue.status as revenue_status
     from rnd
     left join revenue
@@ -92,6 +95,7 @@ select
         when ranked.note like '%ResearchAndDevelopmentExpenseExcludingAcquiredInProcessCost%' then 'excluded'
         else 'not_known'
     end as acquired_in_process_rnd,
+    coalesce(ranked.series_break, false) or coalesce(ranked.revenue_series_break, false) as series_break,
     {{ worse_status(["ranked.status", "ranked.revenue_status"]) }} as input_status,
     ranked.source_code,
     ranked.edition_id

@@ -14,6 +14,7 @@ with companies as (
         rnd_value,
         revenue_value,
         acquired_in_process_rnd,
+        series_break,
         1 as n_companies,
         case when revenue_value > 0 then 1 else 0 end as n_companies_with_revenue,
         case when revenue_value > 0 then rnd_value end as rnd_with_revenue,
@@ -41,6 +42,7 @@ countries as (
         sum(rnd_value) as rnd_value,
         sum(revenue_value) as revenue_value,
         'not_known' as acquired_in_process_rnd,
+        cast(null as boolean) as series_break,
         count(*) as n_companies,
         sum(n_companies_with_revenue) as n_companies_with_revenue,
         sum(rnd_with_revenue) as rnd_with_revenue,
@@ -92,6 +94,7 @@ select
         order by rows_of_mart.rnd_value desc
     ) as bigint) as rnd_rank,
     cast(rows_of_mart.acquired_in_process_rnd as string) as acquired_in_process_rnd,
+    rows_of_mart.series_break,
     cast(case
         when rows_of_mart.revenue_value is null then 'revenue_missing'
         when rows_of_mart.revenue_value <= 0 then 'no_revenue'

@@ -12,16 +12,19 @@ import pytest
 from ingest.settings import PROJECT_ROOT, Settings
 from orchestration import ui
 from orchestration.defs.executor import VARIABLE
-from tests import postgres
+from tests import postgres, s3
 
 
 @pytest.fixture(scope="session")
 def by_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """An installation after the job `warehouse`, asked for as docs/scale.md says; the database runs on."""
+    """An installation after the job `warehouse`, asked for as docs/scale.md says; the database and S3 run on."""
     if os.environ.get(VARIABLE) != "multiprocess":
         pytest.skip("takes minutes: make test-cluster")
-    settings = Settings(home=tmp_path_factory.mktemp("cluster") / "home", memory_limit="2GB")
-    with postgres.database() as address, pytest.MonkeyPatch.context() as patch:
+    with postgres.database() as address, s3.server() as store, pytest.MonkeyPatch.context() as patch:
+        place = s3.empty_place(store, patch, "warehouse").url
+        home = tmp_path_factory.mktemp("cluster") / "home"
+        settings = Settings(home=home, memory_limit="2GB", remote=place)
+        patch.setenv("BIOPHARMA_REMOTE", place)
         patch.setenv(ui.POSTGRES, address)
         patch.setenv("BIOPHARMA_HOME", str(settings.home))
         patch.setenv("DAGSTER_HOME", str(settings.dagster_home))

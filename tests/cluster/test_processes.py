@@ -13,8 +13,7 @@ from orchestration.lock import held
 
 @pytest.mark.slow
 def test_steps_in_processes_of_their_own_publish_a_release(by_processes: Settings) -> None:
-    made = release.current(by_processes)
-    assert made is not None
+    made = release.read(by_processes.releases / "0001")
     release.verify(made.path)
     assert [(lock.name, lock.is_held) for lock in held(by_processes)] == [("run", False)]
     with dg.DagsterInstance.from_config(str(by_processes.dagster_home)) as instance:
@@ -31,5 +30,8 @@ def test_steps_in_processes_of_their_own_publish_a_release(by_processes: Setting
         published = instance.get_latest_materialization_event(keys.RELEASE)
         assert published is not None and published.asset_materialization is not None
         assert published.asset_materialization.metadata["release"].value == made.release_id
+        taken = instance.get_latest_materialization_event(keys.REMOTE)
+        assert taken is not None and taken.asset_materialization is not None
+        assert taken.asset_materialization.metadata["address"].value == by_processes.remote
         slots = instance.event_log_storage.get_concurrency_info(keys.WORK_FILE_POOL)
         assert (slots.slot_count, slots.active_slot_count) == (1, 0)

@@ -31,7 +31,7 @@ BEGIN, END = "<!-- figures of make bench -->", "<!-- end of figures -->"
 QUESTION = "select count(*) from marts.mart_rnd_level"
 IMPORTS = ("duckdb", "polars", "dagster", "dagster_dbt", "dbt.cli.main", "great_expectations", "orchestration.cli")
 # Sources of three domains, each of which has a new edition in one run.
-CHANGED = ("cms_part_b", "oecd_anberd", "fda_decrs")
+CHANGED = ("cms_part_b", "oecd_anberd", "policy_events")
 
 
 def commands(home: Path, runs: int) -> dict[str, Cost]:
@@ -215,7 +215,7 @@ def _trade_tables(sizes: list[dict[str, Any]]) -> list[str]:
     ]
     lines += [
         f"| {t['rows']:,} | {t['csv_mb']} | {t['written_mb']} | {t['load']['seconds']:.1f} | "
-        f"{t['run']['seconds']:.1f} | {_peak(t)} | "
+        f"{t['run']['seconds']:.1f} | {_peak(t):.0f} | "
         f"{t['bare_duckdb']['seconds']:.1f} | {t['bare_duckdb']['peak_mb']} | {t['ratio']} | {t['cpu_ratio']} | "
         f"{_expectations(t):.1%} | {t['bare_polars']['seconds']:.1f} | {t['load']['runs']} |"
         for t in sizes

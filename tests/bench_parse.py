@@ -7,7 +7,7 @@ fastexcel every sheet as text, the standard library JSON, lxml XML. Compressed f
 
 Files of a few megabytes say little: most of their time is fixed. So the largest layouts are also measured on files
 that repeat real rows under other keys, to five or fifty times as many (`synthetic`), which shows the ratio at size,
-and whether memory stays flat. `cepii_baci` is measured further from the CSV to committed Parquet in the lake.
+and whether memory stays flat.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.bench_cost import cost
 from tests.conftest import SHARED_DATA
 from tests.sources.real_files import EDITIONS
 
@@ -128,11 +127,8 @@ def _peak_megabytes() -> float:
 
 
 def measure(code: str, paths: list[Path], what: str) -> dict[str, float]:
-    """CPU seconds and peak memory in megabytes of `parse`, `plain` or `load` of a source's files, and rows read."""
-    from datetime import date
-
+    """CPU seconds and peak memory in megabytes of `parse` or `plain` of a source's files, and rows read."""
     from ingest import load, source
-    from ingest.settings import Settings
 
     chosen = source.get(code)
     files = load.in_hand(chosen, paths)
@@ -144,30 +140,20 @@ def measure(code: str, paths: list[Path], what: str) -> dict[str, float]:
         # What was read of a batch is dropped before the next, as the loader does.
         rows = sum(batch.rows_read for state in load.parse_files(chosen, files).states for batch in state.batches())
 
-    def load_into_a_lake() -> None:
-        nonlocal rows
-        with tempfile.TemporaryDirectory() as home:
-            rows = load.load_files(Settings(home=Path(home)), chosen, paths, published_on=date(2023, 1, 1)).rows_read
-
-    work = {"parse": parse, "plain": lambda: plain_read(paths), "load": load_into_a_lake}[what]
+    work = {"parse": parse, "plain": lambda: plain_read(paths)}[what]
     return {"seconds": _median(work), "rows": rows, "peak": _peak_megabytes(), "before": before}
 
 
 def _apart(code: str, paths: list[Path], what: str) -> dict[str, float]:
-    """What `measure` finds in a process of its own."""
+    """What `measure` finds in a process of its own, begun by a small one: peaks are inherited."""
     command = [sys.executable, "-m", "tests.bench_parse", code, what, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip().splitlines()[-1][:160])
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    _, text = cost(command, Path(tempfile.gettempdir()) / "unused")
+    found: dict[str, float] = json.loads(text.splitlines()[-1])
     return found
 
 
 def _row(label: str, code: str, paths: list[Path]) -> str:
-    try:
-        parsed, plain = _apart(code, paths, "parse"), _apart(code, paths, "plain")
-    except RuntimeError as error:
-        return f"| {label} | failed: {error} | | | | | | | |"
+    parsed, plain = _apart(code, paths, "parse"), _apart(code, paths, "plain")
     megabytes = sum(path.stat().st_size for path in paths) / 1e6
     # Less than the clock of CPU time can tell is counted as what it can tell.
     seconds, plainly = max(parsed["seconds"], 0.005), max(plain["seconds"], 0.005)
@@ -199,31 +185,10 @@ def main() -> None:
             if code in present:
                 with tempfile.TemporaryDirectory() as folder:
                     print(_row(f"{code} x {times}", code, grown(code, times, Path(folder))), flush=True)
-    _print_loads()
-
-
-def _print_loads() -> None:
-    """From the CSV to committed rows, by size."""
-    from tests.synthetic import write_baci
-
-    print("\n| synthetic rows of BACI | files | MB | load s | rows/s | peak MB |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for rows in [int(text) for text in os.environ.get("BIOPHARMA_BENCH_ROWS", "1000000,10000000").split(",")]:
-        with tempfile.TemporaryDirectory() as folder:
-            paths = write_baci(Path(folder), rows)
-            found = _apart("cepii_baci", paths, "load")
-            megabytes = sum(path.stat().st_size for path in paths) / 1e6
-            print(
-                f"| {rows:,} | {len(paths)} | {megabytes:.0f} | {found['seconds']:.1f} | "
-                f"{rows / found['seconds']:,.0f} | {found['peak']:.0f} |",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        if sys.argv[2] == "load":
-            _REPEATS = 1
         print(json.dumps(measure(sys.argv[1], [Path(name) for name in sys.argv[3:]], sys.argv[2])))
     else:
         main()

@@ -716,12 +716,13 @@ def _after_other(
     """
     from orchestration import remote
 
-    deadline = time.monotonic() + (_OTHER_SECONDS if error.is_unfinished else 0)
-    before = remote.current(place.remote)
-    while error.is_unfinished and remote.current(place.remote) == before:
+    deadline = time.monotonic() + _OTHER_SECONDS
+    theirs = remote.current(place.remote)
+    while error.is_unfinished and (theirs is None or theirs.number < error.number):
         if time.monotonic() > deadline:
             raise error
         time.sleep(_LOOK_SECONDS)
+        theirs = remote.current(place.remote)
     as_of = date.fromisoformat(made.as_of) if made.as_of else None
     with timed(progress, "pull", "another machine was faster"):
         remote.bring(settings, place)
@@ -729,7 +730,10 @@ def _after_other(
         return known, False
     state = read_state(settings)
     if state is None or fingerprint.of_inputs(settings, as_of=as_of) != state.fingerprint:
-        raise error
+        if theirs is None or not error.is_unfinished:
+            raise error
+        # The other one is through by now, and so it is to be said.
+        raise remote.overtaken(place.remote, made.release_id, theirs.release_id, is_unfinished=False)
     again, _ = publish(settings, force=True, progress=progress)
     return again, True
 

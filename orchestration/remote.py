@@ -55,11 +55,12 @@ _kept: set[Path] = set()
 class OvertakenError(RemoteError):
     """Another machine has published, or is publishing, so that a release cannot follow on what was current before.
 
-    `is_unfinished` says that the other one is still at it.
+    `number` is that of the release in the way; `is_unfinished` says that the other one is still at it.
     """
 
-    def __init__(self, problem: str, *, file: str, remedy: str, is_unfinished: bool = False) -> None:
+    def __init__(self, problem: str, *, file: str, remedy: str, number: int, is_unfinished: bool = False) -> None:
         super().__init__(problem, file=file, remedy=remedy)
+        self.number = number
         self.is_unfinished = is_unfinished
 
 
@@ -465,23 +466,26 @@ def _claim(remote: Remote, mine: Published, as_of: str | None) -> None:
     if digest == mine.manifest_sha256:
         return
     is_unfinished = _digest_there(remote, mine.release_id) is None
-    raise _overtaken(remote, mine, mine.release_id, is_unfinished=is_unfinished)
+    raise overtaken(remote, mine.release_id, mine.release_id, is_unfinished=is_unfinished)
 
 
-def _overtaken(remote: Remote, mine: Published, other: str, *, is_unfinished: bool) -> OvertakenError:
+def overtaken(remote: Remote, release_id: str, other: str, *, is_unfinished: bool) -> OvertakenError:
+    """The error of a release that another one is in the way of, with who made that one."""
     about = json.loads(remote.read(f"releases/{other}/{CLAIM}") or b"{}")
     who = f" by {about['by']} since {about['claimed_at']}" if about else ""
     if is_unfinished:
         return OvertakenError(
-            f"release {mine.release_id} cannot be published: release {other} is being published there{who}",
+            f"release {release_id} cannot be published: release {other} is being published there{who}",
             file=remote.url,
+            number=int(other),
             remedy="Run again when it is through, which follows on it: biopharma run. If that machine has died, its "
             f"number is passed over {int(PATIENCE.total_seconds() / 60)} minutes after its last file.",
             is_unfinished=True,
         )
     return OvertakenError(
-        f"release {mine.release_id} does not follow on release {other}, which was published there meanwhile{who}",
+        f"release {release_id} does not follow on release {other}, which was published there meanwhile{who}",
         file=remote.url,
+        number=int(other),
         remedy="Run again, which brings that one and follows on it: biopharma run.",
     )
 
@@ -503,12 +507,12 @@ def _is_ahead(settings: Settings, remote: Remote, mine: Published) -> bool:
     if theirs is not None and not _contains(settings, remote, mine, theirs):
         if _contains(settings, remote, theirs, mine):
             return False
-        raise _overtaken(remote, mine, theirs.release_id, is_unfinished=False)
+        raise overtaken(remote, mine.release_id, theirs.release_id, is_unfinished=False)
     least = theirs.number if theirs is not None else 0
     between = [n for n in remote.folders("releases") if n.isdigit() and least < int(n) < mine.number]
     for name in between:
         if _may_become_current(settings, remote, mine, name):
-            raise _overtaken(remote, mine, name, is_unfinished=True)
+            raise overtaken(remote, mine.release_id, name, is_unfinished=True)
     return True
 
 

@@ -372,9 +372,6 @@ def _with_contradiction(totals: pl.DataFrame) -> pl.DataFrame:
 
     One of the two is not what it seems to be, and nothing tells which: none of that filing's year is taken.
     """
-    if not totals.select((pl.col("market_iso3") != rollup.WORLD).any()).item():
-        # As in company facts, which have no dimensions.
-        return totals.with_columns(pl.lit(None, dtype=pl.String).alias("reason"))
     is_world = pl.col("market_iso3") == rollup.WORLD
     of_year = [*_FILER_YEAR, "accession"]
     whole = pl.col("value").filter(is_world).first().over(of_year)

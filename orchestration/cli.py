@@ -43,6 +43,9 @@ edition_app = typer.Typer(no_args_is_help=True, help="Work on the bundled editio
 app.add_typer(source_app, name="source")
 app.add_typer(edition_app, name="edition")
 
+RowFormat = Annotated[
+    Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print the rows.")
+]
 NoRemote = Annotated[
     bool, typer.Option("--no-remote", help="With what is on this disk only: BIOPHARMA_REMOTE is left alone.")
 ]
@@ -206,9 +209,7 @@ def fetch(
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A query; `-` reads it from standard input.")],
-    form: Annotated[
-        Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print the rows.")
-    ] = "table",
+    form: RowFormat = "table",
     limit: Annotated[
         int | None, typer.Option(min=0, help="Rows to print, 0 for all; default: 100 in a table, else all.")
     ] = None,
@@ -461,9 +462,7 @@ def quarantine(
 def unmapped(
     source: Annotated[str | None, typer.Argument(metavar="[SOURCE]", help="One source only.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Rows to show; 0 for all.")] = 40,
-    form: Annotated[
-        Literal["table", "csv", "json", "markdown"], typer.Option("--format", help="How to print the rows.")
-    ] = "table",
+    form: RowFormat = "table",
     release: ReleaseOption = None,
 ) -> None:
     """List names that the vocabulary does not map, the largest sales first, with known names that are most alike.

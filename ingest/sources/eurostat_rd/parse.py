@@ -13,7 +13,6 @@ confidential one. https://ec.europa.eu/eurostat/web/user-guides/data-browser/api
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from typing import NoReturn, cast
 import polars as pl
 
 from ingest import areas
-from ingest.csv_rows import require_even_rows
+from ingest.csv_rows import require_even_rows, unpacked
 from ingest.errors import LayoutError
 from ingest.source import Parsed, SourceFile
 
@@ -62,7 +61,8 @@ def parse(files: Sequence[SourceFile]) -> Parsed:
     if len(files) != 1:
         _fail(", ".join(file.name for file in files), "one file is one edition", "Give one file at a time.")
     file = files[0]
-    content = _content(file)
+    with unpacked(file.path, file.name) as stream:
+        content = stream.read()
     first = content[:400].decode("utf-8-sig", errors="replace").partition("\n")[0]
     table = _read_tsv(file, content) if "\t" in first else _read_csv(file, content)
     is_nace = table.data_set == "rd_e_berdindr2"
@@ -93,11 +93,6 @@ class _Table:
     cells: pl.DataFrame
     series: int
     published_on: date | None
-
-
-def _content(file: SourceFile) -> bytes:
-    content = file.path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
 def _data_set(dimensions: Sequence[str], file: SourceFile) -> str:
